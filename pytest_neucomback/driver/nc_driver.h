@@ -1,0 +1,70 @@
+/* Shared by the driver, the per-task glue and the runtime. layout.py mirrors struct nc_control. */
+#ifndef NC_DRIVER_H
+#define NC_DRIVER_H
+
+typedef unsigned char u8;
+typedef unsigned int u32;
+typedef unsigned long u64;
+typedef long i64;
+
+#define NC_CONTROL_ADDR 0x08000000ul
+#define NC_MAX_REGIONS 64
+#define NC_MAX_ARGS 64
+#define NC_MAX_SAMPLES 4096
+#define NC_MOCK_RETURNS 64
+
+struct nc_region {
+    u64 addr;        /* where the driver maps it */
+    u64 offset;      /* in the shared file */
+    u64 size;        /* whole pages */
+    u64 data_addr;   /* first byte of the object inside */
+    u64 data_size;
+};
+
+struct nc_control {
+    u32 control_size; /* written by the driver when it is ready, checked by the parent */
+    u32 n_regions;
+    u32 seccomp;      /* install the filter before the first call */
+    u32 n_preserved;
+    u64 args[NC_MAX_ARGS];   /* argument slots, as the glue reads them */
+    u64 ret[16];
+    u64 junk[64];            /* planted in the preserved registers before the call */
+    u64 seen[64];            /* the same registers as the candidate left them */
+    u64 sp_error;            /* stack pointer on return minus what it should be */
+    u64 flag_error;          /* 1 direction flag, 2 rounding or exception control changed */
+    u32 signal, code;        /* a fault: number and si_code */
+    u64 fault_addr;
+    u64 fault_regs[48];      /* in the order of the arch row's crash_registers */
+    u64 text_start, text_end; /* the candidate's own code, for naming the faulting line */
+    /* mocks */
+    u64 mock_calls;
+    u64 mock_digest;
+    u64 mock_returns[NC_MOCK_RETURNS];
+    u64 unwound;             /* the call ended in a mock that does not return */
+    /* timing: `n_samples` samples of `reps` calls; inputs are restored before every call, outside the clock */
+    u64 n_samples, reps, restore;
+    u64 overhead_ticks;
+    u64 clock_ns, clock_ticks; /* how long the whole batch took on both clocks */
+    u64 samples[NC_MAX_SAMPLES];
+    struct nc_region regions[NC_MAX_REGIONS];
+};
+
+#define NC_CTL ((struct nc_control *)NC_CONTROL_ADDR)
+
+/* trampoline_ARCH.S */
+extern void nc_call(void);    /* called with the task's own arguments; reaches the candidate by a jump */
+extern void nc_unwind(void) __attribute__((noreturn));
+extern void nc_empty(void);   /* returns at once: what the trampoline itself costs */
+extern u64 nc_target;
+
+/* glue of the task */
+extern void nc_invoke(struct nc_control *c);
+extern void (*const nc_candidate_entry)(void);
+
+/* mocks */
+void nc_mock_begin(u64 id);
+void nc_mock_arg(u64 bits);
+void nc_mock_pointer(const void *p);
+u64 nc_mock_return(void);
+
+#endif

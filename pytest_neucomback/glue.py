@@ -1,0 +1,153 @@
+"""C source of a task's glue: how the driver calls the candidate, and the task's mocks.
+
+The glue is the task's own file without the body of its function, so every type is the task's, followed by
+``nc_invoke``, which loads the arguments from the control block, calls through the trampoline with the right
+prototype and stores the result. Letting the compiler build the call means that stack arguments, structs by value and
+floating-point arguments need no code of ours on any architecture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .arches import Arch
+from .errors import ConfigError
+from .layout import CONTROL_ADDR, MAX_ARGS, Control, Placed
+from .signature import CType, External, Signature
+from .tasks import Task
+
+RUNTIME = frozenset({"memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen"})
+"""What a compiler may call without being told."""
+PURE = frozenset({"sinf", "cosf"})
+"""Functions of libm that the runtime has; ``kind: pure`` externals."""
+
+_INTS = {1: "char", 2: "short", 4: "int", 8: "long"}
+
+
+def _c_type(type_: CType) -> str:
+    """A type with the same ABI, spelled without the task's typedefs where that is possible."""
+    if type_.kind == "void":
+        return "void"
+    if type_.kind == "pointer":
+        return "void *"
+    if type_.kind == "int" and type_.spelling != "_Bool":
+        return f"{'signed' if type_.signed else 'unsigned'} {_INTS[type_.size]}"
+    return type_.spelling.removeprefix("const ")
+
+
+def argument_slots(signature: Signature) -> list[int]:
+    """The first slot (8 bytes each) of every argument in the control block; a record takes as many as it needs.
+
+    Raises ConfigError when they do not fit.
+    """
+    slots, next_slot = [], 0
+    for parameter in signature.params:
+        slots.append(next_slot)
+        next_slot += -(-max(parameter.type.size, 8) // 16) * 2
+    if next_slot > MAX_ARGS:
+        raise ConfigError(f"{signature.function}: arguments take more than {MAX_ARGS * 8} bytes")
+    return slots
+
+
+def glue_source(task: Task, signature: Signature, arch: Arch) -> str:
+    """The C source. Raises ConfigError when the task declares something the harness cannot provide."""
+    types, values = [], []
+    for parameter, slot in zip(signature.params, argument_slots(signature), strict=True):
+        narrow = parameter.type.kind == "int" and parameter.type.size < 8 and arch.undefined_arg_bits < 64
+        # Passed as a whole register, so that the parent decides what the undefined upper bits hold.
+        c_type = "unsigned long" if narrow else _c_type(parameter.type)
+        types.append(c_type)
+        values.append(f"*({c_type} *)(nc_args + {slot * 8})")
+    returns = _c_type(signature.returns)
+    call = f"(({returns} (*)({', '.join(types) or 'void'}))nc_call)({', '.join(values)})"
+    if signature.returns.kind != "void":
+        call = f"*({returns} *)nc_ret = {call}"
+    return "\n".join(
+        [
+            f'#line 1 "{task.c_path.name}"',
+            signature.prototype_source,
+            '#line 1 "glue"',
+            "extern void nc_call(void);",
+            "extern void nc_unwind(void) __attribute__((noreturn));",
+            "extern void nc_mock_begin(unsigned long);",
+            "extern void nc_mock_arg(unsigned long);",
+            "extern void nc_mock_pointer(const void *);",
+            "extern unsigned long nc_mock_return(void);",
+            f"void (*const nc_candidate_entry)(void) = (void (*)(void)){signature.function};",
+            f"static char *const nc_args = (char *){CONTROL_ADDR + Control.args.offset}ul;",
+            f"static char *const nc_ret = (char *){CONTROL_ADDR + Control.ret.offset}ul;",
+            "void nc_invoke(void *nc_control)",
+            "{",
+            "    (void)nc_control; (void)nc_args; (void)nc_ret;",
+            f"    {call};",
+            "}",
+            *_externals(task, signature),
+            "",
+        ]
+    )
+
+
+def addresses(signature: Signature, objects: Iterable[Placed]) -> str:
+    """C source that gives the task's mutable globals their fixed addresses, as absolute symbols."""
+    names = {g.name for g in signature.globals}
+    # Through the assembler and not --defsym: ld's expression parser trips over names such as `bb`.
+    return "".join(
+        f'__asm__(".globl {o.name}\\n.set {o.name}, {o.addr:#x}");\n' for o in objects if o.name in names
+    )
+
+
+def _externals(task: Task, signature: Signature) -> list[str]:
+    declared = {e.name: e for e in signature.externals}
+    for name, entry in task.externals.items():
+        kind = entry.get("kind")
+        if name not in declared:
+            raise ConfigError(f"{task.yaml_path}: externals names {name}, which {task.c_path.name} does not declare")
+        if kind not in ("mock", "pure"):
+            raise ConfigError(f"{task.yaml_path}: externals.{name}: kind must be mock or pure, not {kind!r}")
+        if kind == "pure" and name not in PURE:
+            raise ConfigError(
+                f"{task.yaml_path}: externals.{name}: no such pure function here. Known: {', '.join(sorted(PURE))}."
+            )
+    lines = []
+    for number, external in enumerate(declared.values()):
+        if external.name in RUNTIME:
+            continue
+        if external.name not in task.externals:
+            raise ConfigError(
+                f"{task.yaml_path}: {task.c_path.name} declares {external.name}; say what it is: "
+                f"`externals: {{{external.name}: {{kind: mock}}}}` (docs/tasks.md)"
+            )
+        if task.externals[external.name]["kind"] == "mock":
+            lines += _mock(task, external, number)
+    return lines
+
+
+def _mock(task: Task, external: External, number: int) -> list[str]:
+    if external.variadic:
+        raise ConfigError(f"{task.yaml_path}: externals.{external.name}: variadic mocks are not supported")
+    entry = task.externals[external.name]
+    names = [f"nc_{i}" for i in range(len(external.params))]
+    params = ", ".join(f"{t.spelling} {n}" for t, n in zip(external.params, names, strict=True)) or "void"
+    body = [f"    nc_mock_begin({number});"]
+    for type_, name in zip(external.params, names, strict=True):
+        if type_.kind == "pointer":
+            body.append(f"    nc_mock_pointer({name});")
+        elif type_.kind == "int":
+            body.append(f"    nc_mock_arg((unsigned long){name});")
+        elif type_.kind == "float":
+            bits = "unsigned int" if type_.size == 4 else "unsigned long"
+            body.append(
+                f"    {{ union {{ {type_.spelling} f; {bits} u; }} nc_b = {{ {name} }}; nc_mock_arg(nc_b.u); }}"
+            )
+        else:
+            raise ConfigError(f"{task.yaml_path}: externals.{external.name}: {type_.spelling} arguments cannot be mocked")
+    if entry.get("noreturn"):
+        body.append("    nc_unwind();")
+    elif external.returns.kind == "void":
+        body.append("    (void)nc_mock_return();")
+    elif external.returns.kind == "float":
+        # A small whole number: every float type holds it, and no arithmetic makes a NaN of it.
+        body.append(f"    return ({external.returns.spelling})(int)(nc_mock_return() % 257) - 128;")
+    else:
+        body.append(f"    return ({external.returns.spelling})nc_mock_return();")
+    return [f"{external.returns.spelling} {external.name}({params})", "{", *body, "}"]

@@ -1,0 +1,112 @@
+"""Memory shared with a candidate: the control block, and where objects lie.
+
+``Control`` mirrors ``struct nc_control`` of ``driver/nc_driver.h``; the driver reports its own size when it starts
+and the runner compares, so the two cannot drift apart unnoticed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+CONTROL_ADDR = 0x08000000
+MAX_REGIONS = 64
+MAX_ARGS = 64
+MAX_SAMPLES = 4096
+MOCK_RETURNS = 64
+PAGE = 4096
+
+GLOBALS_ADDR = 0x10000000
+"""Mutable globals: below 2 GiB, so that absolute, PC-relative and GOT addressing all reach them."""
+OBJECTS_ADDR = 0x6_0000_0000
+"""Objects behind pointer parameters: above 4 GiB, so that a pointer cut to 32 bits shows."""
+
+_u32, _u64 = ctypes.c_uint32, ctypes.c_uint64
+
+
+class RegionEntry(ctypes.Structure):
+    """``struct nc_region``."""
+
+    _fields_ = (("addr", _u64), ("offset", _u64), ("size", _u64), ("data_addr", _u64), ("data_size", _u64))
+
+
+class Control(ctypes.Structure):
+    """``struct nc_control``; its comments explain the fields."""
+
+    _fields_ = (
+        ("control_size", _u32),
+        ("n_regions", _u32),
+        ("seccomp", _u32),
+        ("n_preserved", _u32),
+        ("args", _u64 * MAX_ARGS),
+        ("ret", _u64 * 16),
+        ("junk", _u64 * 64),
+        ("seen", _u64 * 64),
+        ("sp_error", _u64),
+        ("flag_error", _u64),
+        ("signal", _u32),
+        ("code", _u32),
+        ("fault_addr", _u64),
+        ("fault_regs", _u64 * 48),
+        ("text_start", _u64),
+        ("text_end", _u64),
+        ("mock_calls", _u64),
+        ("mock_digest", _u64),
+        ("mock_returns", _u64 * MOCK_RETURNS),
+        ("unwound", _u64),
+        ("n_samples", _u64),
+        ("reps", _u64),
+        ("restore", _u64),
+        ("overhead_ticks", _u64),
+        ("clock_ns", _u64),
+        ("clock_ticks", _u64),
+        ("samples", _u64 * MAX_SAMPLES),
+        ("regions", RegionEntry * MAX_REGIONS),
+    )
+
+
+CONTROL_SIZE = ctypes.sizeof(Control)
+CONTROL_PAGES = -(-CONTROL_SIZE // PAGE) * PAGE
+
+
+def offset_defines() -> list[str]:
+    """``-D`` flags that tell the trampolines where the control block's fields are."""
+    names = ("junk", "seen", "sp_error", "flag_error", "unwound")
+    return [f"-DNC_OFF_{n}={getattr(Control, n).offset}" for n in names]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One object in the candidate's memory. The pages before and after its own are not mapped."""
+
+    name: str
+    addr: int
+    """First byte of the object."""
+    size: int
+    """Bytes of the object."""
+    map_addr: int
+    map_size: int
+    offset: int
+    """Of the mapping, in the shared file."""
+
+    @property
+    def lead(self) -> int:
+        """Bytes between the start of the mapping and the object; they must stay as they were."""
+        return self.addr - self.map_addr
+
+
+def place(objects: list[tuple[str, int, int]], *, base: int, offset: int) -> tuple[list[Placed], int]:
+    """Give each (name, size, alignment), sizes in bytes, pages of its own and a guard page on either side.
+
+    An object ends where its last page ends (as far as its alignment lets it), so one byte too far faults.
+    Returns the placed objects and the file offset behind them.
+    """
+    placed = []
+    addr = base
+    for name, size, align in objects:
+        map_size = max(1, -(-size // PAGE)) * PAGE
+        start = (addr + map_size - size) // align * align
+        placed.append(Placed(name, start, size, addr, map_size, offset))
+        addr += map_size + PAGE
+        offset += 2 * map_size  # the second half is the image that timing restores from
+    return placed, offset

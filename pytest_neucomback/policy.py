@@ -1,0 +1,87 @@
+"""What an object file made from a candidate may hold. Reads ELF, runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+
+MAX_ALLOCATED_BYTES = 16 << 20
+"""Code, constants and private data of one candidate; more would reach into the harness's addresses."""
+_RELOCATION_HELPERS = frozenset({"_GLOBAL_OFFSET_TABLE_"})
+
+
+@dataclass(frozen=True)
+class ObjectFacts:
+    """What was read from an object file that may be linked."""
+
+    code_bytes: int
+    """Size of all executable sections."""
+
+
+def check_object(
+    path: Path, *, function: str, globals_: Mapping[str, int], callable_: Collection[str]
+) -> ObjectFacts | str:
+    """Facts about the object, or the reason why it may not run, in words a model can act on.
+
+    ``globals_`` are the task's mutable globals with their sizes in bytes, ``callable_`` the functions it may call.
+    """
+    try:
+        with path.open("rb") as stream:
+            return _check(ELFFile(stream), function, globals_, callable_)
+    except (ELFError, UnicodeDecodeError, ValueError, KeyError, AssertionError) as error:
+        return f"the object file cannot be read: {error}"
+
+
+def _check(elf: ELFFile, function: str, globals_: Mapping[str, int], callable_: Collection[str]) -> ObjectFacts | str:
+    code_bytes = allocated = 0
+    for section in elf.iter_sections():
+        flags, name = section["sh_flags"], section.name
+        if flags & SH_FLAGS.SHF_ALLOC:
+            allocated += section["sh_size"]
+        if flags & SH_FLAGS.SHF_EXECINSTR:
+            if name != ".text" and not name.startswith(".text."):
+                return f"section {name} is executable; put all code into .text"
+            if flags & SH_FLAGS.SHF_WRITE:
+                return f"section {name} is both writable and executable"
+            code_bytes += section["sh_size"]
+        if flags & SH_FLAGS.SHF_TLS:
+            return f"section {name} holds thread-local data, which the task has no use for"
+        if name.startswith((".init", ".fini", ".ctors", ".dtors", ".preinit")) and section["sh_size"]:
+            return f"section {name} would run code before or after the function; remove it"
+    if allocated > MAX_ALLOCATED_BYTES:
+        return f"code and data take {allocated} bytes; at most {MAX_ALLOCATED_BYTES} are allowed"
+    symbols = elf.get_section_by_name(".symtab")
+    defined = False
+    for symbol in symbols.iter_symbols() if symbols else ():
+        name, section = symbol.name, symbol["st_shndx"]
+        if symbol["st_info"]["type"] == "STT_GNU_IFUNC" or symbol["st_info"]["type"] == "STT_LOOS":
+            return f"{name} is an indirect function (IFUNC); define it as a plain function"
+        if symbol["st_info"]["bind"] == "STB_LOCAL" or not name:
+            continue
+        if section == "SHN_UNDEF":
+            if name not in globals_ and name not in callable_ and name not in _RELOCATION_HELPERS and name != function:
+                return (
+                    f"it refers to {name}, which neither it nor the task defines; local labels start with .L, and the "
+                    f"function may only call {', '.join(sorted(callable_))}"
+                )
+        elif section == "SHN_COMMON":
+            if symbol["st_size"] > globals_.get(name, 0):
+                return f".comm {name} asks for {symbol['st_size']} bytes; " + (
+                    f"the global has {globals_[name]}" if name in globals_ else "the task has no such global"
+                )
+        elif name == function:
+            defined = symbol["st_info"]["type"] in ("STT_FUNC", "STT_NOTYPE")
+            if section == "SHN_ABS":
+                return f"{function} is an absolute symbol, not code"
+        elif name in globals_:
+            return f"it defines the global {name}, which belongs to the caller; refer to it without defining it"
+        else:
+            return f"it defines the global symbol {name}; only {function} may be global, make others local"
+    if not defined:
+        return f"it does not define the function {function} as a global symbol; add `.globl {function}` and the label"
+    return ObjectFacts(code_bytes)

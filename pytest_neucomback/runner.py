@@ -1,0 +1,190 @@
+"""Runs a Build: one sandboxed process, lock-step through shared memory.
+
+The parent writes a vector into the shared file, wakes the driver with one byte, waits for one byte, and reads what
+the call left behind. The process knows neither what is expected nor how inputs were drawn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import mmap
+import os
+import select
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal
+
+import numpy as np
+
+from . import layout
+from .errors import HarnessError
+from .inputs import Bytes, Vector
+from .layout import Control
+from .sandbox import end_guest, settle_guest, spawn_guest
+from .toolchain import Build
+
+START_TIMEOUT_S = 30.0
+SLACK_BYTE = 0xA5
+"""What the bytes around an object hold; they must survive."""
+_F_ADD_SEALS, _F_SEAL_SHRINK, _F_SEAL_GROW, _F_SEAL_SEAL = 1033, 2, 4, 1
+
+
+@dataclass(frozen=True)
+class CallResult:
+    """How one call ended."""
+
+    status: Literal["done", "fault", "exited", "timeout"]
+    wall_s: float
+    exit_status: int | None = None
+    """Of the process, when it exited by itself; 128 + N for signal N, as bubblewrap reports it."""
+    message: str = ""
+
+
+class Guest:
+    """A running candidate; a context manager. Not thread-safe."""
+
+    def __init__(self, build: Build, *, emulator: str | None, sandbox: bool, restore: bool = False, cpu_s: float) -> None:
+        self.build = build
+        self.plan = build.plan
+        self._emulator, self._sandbox, self._restore, self._cpu_s = emulator, sandbox, restore, cpu_s
+        self.control: Control
+        self.memory: dict[str, Bytes] = {}
+        """Whole mapping of every object, by name; live."""
+
+    def __enter__(self) -> Guest:
+        plan = self.plan
+        fd = os.memfd_create("nc-shared", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.ftruncate(fd, plan.file_size)
+            # A guest that shrank the file would kill the parent with SIGBUS at its next look.
+            fcntl.fcntl(fd, _F_ADD_SEALS, _F_SEAL_SHRINK | _F_SEAL_GROW | _F_SEAL_SEAL)
+            self._map = mmap.mmap(fd, plan.file_size)
+            whole = np.frombuffer(self._map, dtype=np.uint8)
+            self.control = Control.from_buffer(self._map)
+            self.control.seccomp = int(self._emulator is None)
+            self.control.restore = int(self._restore)
+            self.control.n_regions = len(plan.objects)
+            for entry, placed in zip(self.control.regions, plan.objects, strict=False):
+                entry.addr, entry.offset, entry.size = placed.map_addr, placed.offset, placed.map_size
+                entry.data_addr, entry.data_size = placed.addr, placed.size
+                self.memory[placed.name] = whole[placed.offset : placed.offset + placed.map_size]
+            self._images = {
+                p.name: whole[p.offset + p.map_size : p.offset + 2 * p.map_size] for p in plan.objects if self._restore
+            }
+            command_read, self._command = os.pipe()
+            self._status, status_write = os.pipe()
+            try:
+                self._process = spawn_guest(
+                    self.build.path,
+                    [str(fd), str(command_read), str(status_write)],
+                    emulator=self._emulator,
+                    pass_fds=[fd, command_read, status_write],
+                    cpu_s=self._cpu_s,
+                    sandbox=self._sandbox,
+                )
+            except BaseException:
+                os.close(self._command)
+                os.close(self._status)
+                raise
+            finally:
+                os.close(command_read)
+                os.close(status_write)
+        finally:
+            os.close(fd)
+        self._poll = select.poll()
+        self._poll.register(self._status, select.POLLIN)
+        try:
+            self._wait_ready()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _wait_ready(self) -> None:
+        if self._wait(START_TIMEOUT_S) != b"R" or self.control.control_size != layout.CONTROL_SIZE:
+            settled = settle_guest(self._process)
+            status, said = end_guest(self._process)
+            status = status if settled is None else settled
+            raise HarnessError(
+                f"the driver did not start (status {status}, control block {self.control.control_size} of "
+                f"{layout.CONTROL_SIZE} bytes): {said.strip()[:500]}"
+            )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.returncode is None:
+            end_guest(self._process)
+        for fd in (self._command, self._status):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        # numpy and ctypes views keep the mapping alive until they are gone; it is freed with them.
+        self.memory = {}
+        self._images = {}
+
+    def load(self, vector: Vector) -> None:
+        """Put a vector's inputs in place for the next call."""
+        control = self.control
+        for placed in self.plan.objects:
+            memory, data = self.memory[placed.name], vector.objects[placed.name]
+            memory[: placed.lead] = SLACK_BYTE
+            memory[placed.lead : placed.lead + placed.size] = data
+            memory[placed.lead + placed.size :] = SLACK_BYTE
+            if self._restore:
+                self._images[placed.name][:] = memory
+        control.args[:] = vector.args
+        control.junk[:] = vector.junk
+        control.mock_returns[:] = vector.mock_returns
+        control.mock_calls = 0
+        control.mock_digest = 0
+        control.unwound = 0
+        ctypes.memset(control.ret, 0, ctypes.sizeof(control.ret))
+
+    def call(self, limit_s: float) -> CallResult:
+        """Call the candidate once on what is loaded; at most ``limit_s`` seconds, then the process is killed."""
+        return self._command_byte(b"c", limit_s)
+
+    def time(self, *, samples: int, reps: int, limit_s: float) -> list[float]:
+        """Kernel time of ``samples`` samples of ``reps`` calls each, as nanoseconds a call.
+
+        Inputs are restored before every call outside the clock; what the trampoline costs is taken off.
+        Raises HarnessError when the batch does not end well.
+        """
+        control = self.control
+        control.n_samples, control.reps = samples, reps
+        result = self._command_byte(b"t", limit_s)
+        if result.status != "done":
+            raise HarnessError(f"a timing batch ended with {result.status}")
+        ns_per_tick = control.clock_ns / max(control.clock_ticks, 1)
+        overhead = control.overhead_ticks
+        return [max(control.samples[i] / reps - overhead, 0.1) * ns_per_tick for i in range(samples)]
+
+    def _command_byte(self, byte: bytes, limit_s: float) -> CallResult:
+        start = time.perf_counter()
+        try:
+            os.write(self._command, byte)
+        except BrokenPipeError:
+            answer = b""
+        else:
+            answer = self._wait(limit_s)
+        wall = time.perf_counter() - start
+        if answer == b"D":
+            return CallResult("done", wall)
+        if answer == b"F":
+            return CallResult("fault", wall)
+        if answer is None:
+            end_guest(self._process)
+            return CallResult("timeout", wall)
+        # The pipe closed, or a byte the driver never sends: the process is gone or not to be trusted.
+        settled = settle_guest(self._process)
+        status, said = end_guest(self._process)
+        return CallResult("exited", wall, status if settled is None else settled, said.strip()[:300])
+
+    def _wait(self, limit_s: float) -> bytes | None:
+        """One byte of the status pipe; b"" when it closed, None on time-out."""
+        if not self._poll.poll(limit_s * 1000):
+            return None
+        return os.read(self._status, 1)

@@ -1,0 +1,309 @@
+"""Processes: every program this package starts is started here.
+
+Two kinds. ``run_tool`` runs a compiler, assembler or linker to its end; with ``confined=True`` it runs under
+bubblewrap and sees system programs, libraries and one working folder, because what it reads was written by a
+stranger. ``spawn_guest`` starts a candidate: no file system but its own binary (and the emulator), no network, no
+other process in sight, limits on memory and CPU time. The driver adds a seccomp filter of its own on native runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import signal
+import struct
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+from .errors import HarnessError, SandboxUnavailable, ToolMissing
+from .locks import machine_lock
+
+TOOL_TIMEOUT_S = 60.0
+TOOL_MEMORY_BYTES = 2 << 30
+TOOL_FILE_BYTES = 64 << 20
+TOOL_OUTPUT_CHARS = 20_000
+GUEST_MEMORY_BYTES = 1 << 30
+"""Address space of a candidate run natively; an emulator maps more than the guest asks for and gets four times this."""
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a tool left behind."""
+
+    status: int
+    """Exit status; -N when killed by signal N; 124 on time-out."""
+    output: str
+    """stdout and stderr together, cut at 20,000 characters."""
+
+
+def find_program(names: Sequence[str]) -> str | None:
+    """Absolute path of the first program found on PATH."""
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+def need_program(names: Sequence[str], package: str) -> str:
+    """Like ``find_program``; raises ToolMissing with the command that installs it."""
+    found = find_program(names)
+    if found is None:
+        raise ToolMissing(f"{names[0]} is not installed. Install it: apt-get install {package}")
+    return found
+
+
+@functools.cache
+def _system_binds() -> tuple[str, ...]:
+    """Programs and libraries, read-only; /etc stays out but for the alternatives that name programs."""
+    binds: list[str] = []
+    for folder in ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives"):
+        path = Path(folder)
+        if path.is_symlink():
+            binds += ["--symlink", str(path.readlink()), folder]
+        elif path.is_dir():
+            binds += ["--ro-bind", folder, folder]
+    return tuple(binds)
+
+
+def _limits(*, memory_bytes: int, cpu_s: float, file_bytes: int) -> list[str]:
+    """util-linux prlimit: the limits are in force before the first instruction of what it starts."""
+    return [
+        need_program(["prlimit"], "util-linux"),
+        f"--as={memory_bytes}",
+        f"--cpu={int(cpu_s) + 1}",
+        f"--fsize={file_bytes}",
+        "--core=0",
+    ]
+
+
+_ISOLATE = ("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv")
+
+
+def _bwrap() -> str:
+    found = find_program(["bwrap"])
+    if found is None:
+        raise SandboxUnavailable(
+            "bubblewrap (bwrap) is not installed, so no candidate may run. Install it: apt-get install bubblewrap"
+        )
+    return found
+
+
+@functools.cache
+def check_sandbox() -> None:
+    """Raise SandboxUnavailable, with what to do, unless bubblewrap works here."""
+    probe = [_bwrap(), *_ISOLATE, *_system_binds(), "--", "/usr/bin/true"]
+    result = subprocess.run(probe, capture_output=True, text=True, timeout=30, check=False)
+    if result.returncode:
+        said = result.stderr.strip() or f"exit status {result.returncode}"
+        raise SandboxUnavailable(
+            f"bubblewrap cannot make a sandbox here ({said}). Allow user namespaces (sysctl "
+            "kernel.unprivileged_userns_clone=1; in Docker: --security-opt seccomp=unconfined --cap-add SYS_ADMIN), or "
+            "accept the risk with --nc-unsafe-no-sandbox, which the results record."
+        )
+
+
+def run_tool(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    confined: bool = False,
+    sandbox: bool = True,
+    timeout_s: float = TOOL_TIMEOUT_S,
+    stdin: str | None = None,
+) -> ToolResult:
+    """Run a program to its end in ``cwd`` (the only folder it may write when confined).
+
+    Holds the machine's lock shared, so that nothing compiles while something is timed. Never raises for what the
+    program does; ``HarnessError`` when it cannot be started.
+    """
+    command = list(argv)
+    if confined and sandbox:
+        work = str(cwd)
+        command = [
+            _bwrap(), *_ISOLATE, *_system_binds(), "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
+            "--bind", work, work, "--chdir", work, "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LC_ALL", "C",
+            "--setenv", "TMPDIR", work, "--", *command,
+        ]  # fmt: skip
+    if confined:
+        limits = _limits(memory_bytes=TOOL_MEMORY_BYTES, cpu_s=timeout_s, file_bytes=TOOL_FILE_BYTES)
+        command = [*limits, "--", *command]
+    with machine_lock.shared():
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+                env={**os.environ, "LC_ALL": "C"},
+            )
+        except OSError as error:
+            raise HarnessError(f"cannot start {command[0]}: {error}") from error
+        try:
+            output, _ = process.communicate(stdin, timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            _kill_group(process)
+            output, _ = process.communicate()
+            return ToolResult(124, f"stopped after {timeout_s:g} s\n{output[:TOOL_OUTPUT_CHARS]}")
+        except BaseException:
+            _kill_group(process)
+            process.wait()
+            raise
+    return ToolResult(process.returncode, output[:TOOL_OUTPUT_CHARS])
+
+
+def _kill_group(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+# --- system call filter for emulated guests ---------------------------------------------------------------------
+
+# What qemu-user itself needs to start and run one static program without files. Everything else kills it. execve is
+# on the list because bubblewrap installs the filter before it starts qemu; with no other program in sight it leads
+# nowhere. prctl, clone and the socket family are absent or cut down: qemu starts one thread of its own.
+_QEMU_CALLS = (
+    "read write close fstat newfstatat stat lstat statx poll lseek mmap mprotect munmap brk rt_sigaction "
+    "rt_sigprocmask rt_sigreturn ioctl pread64 access pipe2 sched_yield mremap madvise dup getpid clone clone3 execve "
+    "exit exit_group uname fcntl readlink readlinkat sysinfo getuid getgid geteuid getegid sigaltstack arch_prctl "
+    "gettid futex sched_getaffinity set_tid_address clock_gettime clock_nanosleep nanosleep openat open set_robust_list "
+    "wait4 prlimit64 getrandom rseq tgkill restart_syscall getrlimit faccessat mincore getcwd prctl"
+).split()
+_X86_64_NUMBERS = dict(
+    read=0, write=1, open=2, close=3, stat=4, fstat=5, lstat=6, poll=7, lseek=8, mmap=9, mprotect=10, munmap=11, brk=12,
+    rt_sigaction=13, rt_sigprocmask=14, rt_sigreturn=15, ioctl=16, pread64=17, access=21, sched_yield=24, mremap=25,
+    mincore=27, madvise=28, dup=32, nanosleep=35, getpid=39, clone=56, execve=59, exit=60, wait4=61, uname=63, fcntl=72,
+    getcwd=79, readlink=89, getrlimit=97, sysinfo=99, getuid=102, getgid=104, geteuid=107, getegid=108,
+    sigaltstack=131, prctl=157, arch_prctl=158, gettid=186, futex=202, sched_getaffinity=204, set_tid_address=218,
+    restart_syscall=219, clock_gettime=228, clock_nanosleep=230, exit_group=231, tgkill=234, openat=257, newfstatat=262,
+    readlinkat=267, faccessat=269, set_robust_list=273, pipe2=293, prlimit64=302, getrandom=318, statx=332, rseq=334,
+    clone3=435,
+)  # fmt: skip
+_AUDIT_X86_64 = 0xC000003E
+_CLONE_THREAD = 0x00010000
+
+
+def _instruction(code: int, k: int, jt: int = 0, jf: int = 0) -> bytes:
+    return struct.pack("<HBBI", code, jt, jf, k)
+
+
+@functools.cache
+def qemu_filter() -> bytes | None:
+    """A seccomp program for bubblewrap's --seccomp, or None on hosts whose call numbers are not in the table."""
+    if os.uname().machine != "x86_64":
+        return None
+    load, equal, any_bit, ret = 0x20, 0x15, 0x45, 0x06
+    allow, kill, enosys = 0x7FFF0000, 0x80000000, 0x00050000 | 38
+    # A new process would outlive its verdict; a new thread is qemu's own affair. clone3 hides its flags behind a
+    # pointer, so it is answered with ENOSYS and glibc falls back to clone.
+    program = [
+        _instruction(load, 4),
+        _instruction(equal, _AUDIT_X86_64, 1, 0),
+        _instruction(ret, kill),
+        _instruction(load, 0),
+        _instruction(equal, _X86_64_NUMBERS["clone3"], 0, 1),
+        _instruction(ret, enosys),
+        _instruction(equal, _X86_64_NUMBERS["clone"], 0, 4),
+        _instruction(load, 16),
+        _instruction(any_bit, _CLONE_THREAD, 0, 1),
+        _instruction(ret, allow),
+        _instruction(ret, kill),
+    ]
+    for name in _QEMU_CALLS:
+        if name not in ("clone", "clone3"):
+            program += [_instruction(equal, _X86_64_NUMBERS[name], 0, 1), _instruction(ret, allow)]
+    program.append(_instruction(ret, kill))
+    return b"".join(program)
+
+
+# --- candidates ---------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _is_static(program: str) -> bool:
+    with Path(program).open("rb") as stream:
+        return all(segment["p_type"] != "PT_INTERP" for segment in ELFFile(stream).iter_segments())
+
+
+def spawn_guest(
+    binary: Path,
+    arguments: Sequence[str],
+    *,
+    emulator: str | None,
+    pass_fds: Sequence[int],
+    cpu_s: float,
+    sandbox: bool = True,
+) -> subprocess.Popen[bytes]:
+    """Start a candidate with the given arguments and inherited descriptors; the caller ends it with ``end_guest``.
+
+    ``emulator`` is the path of a qemu-user binary or None to run natively. ``sandbox=False`` leaves bubblewrap out
+    (--nc-unsafe-no-sandbox); limits and the driver's own filter stay.
+    """
+    inner = ["/candidate", *arguments]
+    fds = list(pass_fds)
+    filter_fd = None
+    if not sandbox:
+        inner = [*([emulator] if emulator else []), str(binary), *arguments]
+        command = inner
+    else:
+        command = [_bwrap(), *_ISOLATE, "--ro-bind", str(binary), "/candidate"]
+        if emulator:
+            command += ["--ro-bind", emulator, "/emulator"]
+            if not _is_static(emulator):
+                command += list(_system_binds())
+            inner = ["/emulator", *inner]
+            if program := qemu_filter():
+                filter_fd = os.memfd_create("nc-filter")
+                os.write(filter_fd, program)
+                os.lseek(filter_fd, 0, os.SEEK_SET)
+                command += ["--seccomp", str(filter_fd)]
+                fds.append(filter_fd)
+        command += ["--chdir", "/", "--", *inner]
+    memory = GUEST_MEMORY_BYTES * (4 if emulator else 1)
+    command = [*_limits(memory_bytes=memory, cpu_s=cpu_s, file_bytes=0), "--", *command]
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=fds,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise HarnessError(f"cannot start the sandbox: {error}") from error
+    finally:
+        if filter_fd is not None:
+            os.close(filter_fd)
+
+
+def end_guest(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    """Kill a guest with everything below it; returns (wait status as subprocess gives it, what it wrote to stderr).
+
+    bubblewrap's --die-with-parent takes the process tree down with its first process.
+    """
+    _kill_group(process)
+    error = b""
+    if process.stderr:
+        # whoever holds the other end is dead or dying; never wait for it
+        os.set_blocking(process.stderr.fileno(), False)
+    status = process.wait()
+    if process.stderr:
+        with contextlib.suppress(OSError):
+            error = process.stderr.read(4096) or b""
+        process.stderr.close()
+    return status, error.decode(errors="replace")
+
+
+def settle_guest(process: subprocess.Popen[bytes], grace_s: float = 1.0) -> int | None:
+    """Wait briefly for a guest that closed its pipes; its exit status, or None when it is still there."""
+    try:
+        return process.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        return None

@@ -1,0 +1,201 @@
+"""What a task's C says: the function's signature, types with sizes and offsets, globals and externals.
+
+Read by libclang for one target, so sizes and layouts are that target's. Nothing here runs a process; headers come
+from the resource folder of the installed clang, which the caller names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import clang.cindex as ci
+
+from .errors import ConfigError
+
+
+@dataclass(frozen=True)
+class CType:
+    """A C type as laid out on one target."""
+
+    kind: Literal["void", "int", "float", "pointer", "array", "record"]
+    spelling: str
+    size: int
+    """Bytes; 0 for void."""
+    align: int
+    signed: bool = False
+    const: bool = False
+    element: CType | None = None
+    """What a pointer points to or an array holds."""
+    count: int = 0
+    """Elements of an array."""
+    fields: tuple[Field, ...] = ()
+
+    def leaf(self) -> CType:
+        """The scalar at the bottom of nested arrays."""
+        return self.element.leaf() if self.kind == "array" and self.element else self
+
+
+@dataclass(frozen=True)
+class Field:
+    """One member of a struct or union."""
+
+    name: str
+    type: CType
+    offset_bits: int
+    width_bits: int | None
+    """Of a bit-field, else None."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A parameter or a global."""
+
+    name: str
+    type: CType
+
+
+@dataclass(frozen=True)
+class External:
+    """A function that the task declares and does not define."""
+
+    name: str
+    returns: CType
+    params: tuple[CType, ...]
+    variadic: bool
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Everything the harness needs to know of a task's C."""
+
+    function: str
+    returns: CType
+    params: tuple[Variable, ...]
+    globals: tuple[Variable, ...]
+    """Mutable globals declared ``extern``, in order of declaration."""
+    externals: tuple[External, ...]
+    prototype_source: str
+    """The C source with the body of the task's function taken out: types and declarations for the glue."""
+    const_params: frozenset[str]
+    """Pointer parameters through which the function may not write."""
+
+
+_UNSIGNED = tuple(
+    getattr(ci.TypeKind, n) for n in ("BOOL", "CHAR_U", "UCHAR", "USHORT", "UINT", "ULONG", "ULONGLONG")
+)
+_SIGNED = tuple(getattr(ci.TypeKind, n) for n in ("CHAR_S", "SCHAR", "SHORT", "INT", "LONG", "LONGLONG"))
+_FLOATS = (ci.TypeKind.FLOAT, ci.TypeKind.DOUBLE)
+
+
+def _convert(type_: Any, depth: int = 0) -> CType:
+    canonical = type_.get_canonical()
+    kind = canonical.kind
+    common = {
+        "spelling": type_.spelling,
+        "size": max(canonical.get_size(), 0),
+        "align": max(canonical.get_align(), 1),
+        "const": canonical.is_const_qualified(),
+    }
+    if kind == ci.TypeKind.VOID:
+        return CType("void", **{**common, "size": 0})
+    if kind in (*_UNSIGNED, *_SIGNED, ci.TypeKind.ENUM):
+        unsigned = kind in _UNSIGNED
+        if kind == ci.TypeKind.ENUM:
+            unsigned = canonical.get_declaration().enum_type.get_canonical().kind in _UNSIGNED
+        return CType("int", **common, signed=not unsigned)
+    if kind in _FLOATS:
+        return CType("float", **common, signed=True)
+    if kind == ci.TypeKind.POINTER:
+        pointee = canonical.get_pointee()
+        element = _convert(pointee, depth + 1) if depth < 4 and pointee.kind != ci.TypeKind.FUNCTIONPROTO else None
+        return CType("pointer", **common, element=element)
+    if kind == ci.TypeKind.CONSTANTARRAY:
+        element = _convert(canonical.get_array_element_type(), depth)
+        return CType("array", **common, element=element, count=canonical.get_array_size())
+    if kind == ci.TypeKind.RECORD:
+        members = tuple(
+            Field(
+                f.spelling,
+                _convert(f.type, depth + 1),
+                f.get_field_offsetof(),
+                f.get_bitfield_width() if f.is_bitfield() else None,
+            )
+            for f in canonical.get_fields()
+        )
+        return CType("record", **common, fields=members)
+    raise ConfigError(f"type {type_.spelling!r} is not supported in a task's interface")
+
+
+def read_signature(path: Path, function: str, *, triple: str, resource_dir: Path) -> Signature:
+    """Parse ``path`` for ``triple``.
+
+    Raises ConfigError, naming file and line, when the C does not parse, the function is missing, or a global is
+    defined where it has to be declared.
+    """
+    index = ci.Index.create()
+    arguments = [f"--target={triple}", "-std=gnu11", "-nostdinc", f"-isystem{resource_dir / 'include'}", "-fno-builtin"]
+    unit = index.parse(str(path), args=arguments)
+    for diagnostic in unit.diagnostics:
+        if diagnostic.severity >= ci.Diagnostic.Error:
+            raise ConfigError(f"{path}:{diagnostic.location.line}: {diagnostic.spelling}")
+    source = path.read_bytes()
+    target = None
+    variables: dict[str, Variable] = {}
+    functions: dict[str, Any] = {}
+    for cursor in unit.cursor.get_children():
+        if cursor.location.file is None or cursor.location.file.name != str(path):
+            continue
+        if cursor.kind == ci.CursorKind.FUNCTION_DECL:
+            if cursor.spelling == function and cursor.is_definition():
+                target = cursor
+            if functions.get(cursor.spelling) is None or cursor.is_definition():
+                functions[cursor.spelling] = cursor
+        elif cursor.kind == ci.CursorKind.VAR_DECL:
+            _note_global(path, cursor, variables)
+    if target is None:
+        known = ", ".join(sorted(n for n, c in functions.items() if c.is_definition())) or "none"
+        raise ConfigError(f"{path}: no function {function!r} is defined here (defined: {known}); correct `function:`")
+    body = next(c for c in target.get_children() if c.kind == ci.CursorKind.COMPOUND_STMT)
+    start, end = body.extent.start.offset, body.extent.end.offset
+    params = tuple(
+        Variable(p.spelling or f"arg{i}", _convert(p.type)) for i, p in enumerate(target.get_arguments())
+    )
+    return Signature(
+        function=function,
+        returns=_convert(target.result_type),
+        params=params,
+        globals=tuple(variables.values()),
+        externals=tuple(
+            External(
+                name,
+                _convert(c.result_type),
+                tuple(_convert(a.type) for a in c.get_arguments()),
+                c.type.kind == ci.TypeKind.FUNCTIONPROTO and c.type.is_function_variadic(),
+            )
+            for name, c in functions.items()
+            if not c.is_definition()
+        ),
+        prototype_source=(source[:start] + b";" + source[end:]).decode(),
+        const_params=frozenset(
+            p.name for p in params if p.type.kind == "pointer" and p.type.element is not None and p.type.element.const
+        ),
+    )
+
+
+def _note_global(path: Path, cursor: Any, variables: dict[str, Variable]) -> None:
+    static = cursor.storage_class == ci.StorageClass.STATIC
+    leaf = cursor.type.get_canonical()
+    while leaf.kind == ci.TypeKind.CONSTANTARRAY:
+        leaf = leaf.get_array_element_type().get_canonical()
+    if leaf.is_const_qualified():
+        return  # a table of the task's own: part of its code
+    if cursor.storage_class == ci.StorageClass.EXTERN:
+        variables[cursor.spelling] = Variable(cursor.spelling, _convert(cursor.type))
+        return
+    hint = "make it const" if static else f"write `extern {cursor.type.spelling} ...` and give its values in the YAML"
+    raise ConfigError(
+        f"{path}:{cursor.location.line}: mutable global {cursor.spelling!r} is defined here; the harness has to own "
+        f"it to compare it. {hint[0].upper()}{hint[1:]}."
+    )

@@ -1,0 +1,422 @@
+"""Compilers, assemblers and linkers: from a task's C to IR, golden and reference builds, from a candidate to a Build.
+
+What depends on trusted input only (IR, golden, reference, driver) is kept under the cache folder, keyed by everything
+that went into it, tool versions included. Candidates are assembled and linked in the sandbox.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import glue, layout
+from .arches import Arch, load_arches
+from .errors import ConfigError, HarnessError, ToolMissing
+from .policy import check_object
+from .sandbox import ToolResult, find_program, need_program, run_tool
+from .signature import Signature, read_signature
+from .tasks import Task
+
+DRIVER = Path(__file__).with_name("driver")
+CLANG = ("clang-19", "clang")
+CLANG_PACKAGE = "clang-19"
+OPT_LEVELS = ("O0", "O1", "O2", "O3", "Os", "Oz")
+_COMMON = (
+    "-std=gnu11", "-w", "-ffp-contract=off", "-fno-pie", "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
+    "-fno-unwind-tables", "-nostdinc",
+)  # fmt: skip
+MAX_ERRORS_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A task on one architecture: its signature and where its objects lie."""
+
+    task: Task
+    arch: Arch
+    signature: Signature
+    objects: tuple[layout.Placed, ...]
+    """Globals and the objects behind pointer parameters, by name."""
+    file_size: int
+    """Bytes of the shared file, control block and timing images included."""
+
+    def object(self, name: str) -> layout.Placed:
+        return next(o for o in self.objects if o.name == name)
+
+    @functools.cached_property
+    def callable(self) -> frozenset[str]:
+        """Functions a candidate may call."""
+        return frozenset(self.task.externals) | glue.RUNTIME
+
+
+@dataclass(frozen=True)
+class Build:
+    """A linked program, ready to run."""
+
+    path: Path
+    plan: Plan
+    code_bytes: int
+
+
+@dataclass(frozen=True)
+class BuildFailure:
+    """Why a candidate did not build; ``forbidden`` when it built but may not run."""
+
+    diagnostic: str
+    forbidden: bool = False
+
+
+@functools.cache
+def tool_version(path: str) -> str:
+    """First line of ``PROGRAM --version``."""
+    result = run_tool([path, "--version"], cwd=Path("/"))
+    return result.output.splitlines()[0].strip() if result.output else "unknown"
+
+
+@functools.cache
+def clang_resource_dir(clang: str) -> Path:
+    """Folder of clang's own headers."""
+    return Path(run_tool([clang, "-print-resource-dir"], cwd=Path("/")).output.strip())
+
+
+@functools.cache
+def _digest_of_driver() -> str:
+    return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(DRIVER.iterdir()) if p.is_file())).hexdigest()
+
+
+class Toolchain:
+    """The tools for one architecture at one ISA level. Thread-safe.
+
+    Raises ToolMissing from the constructor when a tool that every run needs is not installed.
+    """
+
+    def __init__(self, arch: str, *, march: str | None = None, cache: Path, sandbox: bool = True) -> None:
+        self.arch = load_arches()[arch]
+        self.march = march or self.arch.march
+        self.cache = cache
+        self.sandbox = sandbox
+        tools = self.arch.packages["tools"][0]
+        self.clang = need_program(CLANG, CLANG_PACKAGE)
+        self.assembler = need_program(self.arch.as_, tools)
+        self.linker = need_program(self.arch.ld, tools)
+        self.objcopy = need_program(self.arch.objcopy, tools)
+        self._plans: dict[tuple[str, str], Plan] = {}
+        self._once: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    @functools.cached_property
+    def emulator(self) -> str | None:
+        """Path of the emulator, None on the arch's own host. Raises ToolMissing."""
+        return None if self.arch.native else need_program(self.arch.emulator, self.arch.packages["emulator"][0])
+
+    # --- compiling trusted C ----------------------------------------------------------------------------------
+
+    def compiler_command(self, compiler: str, opt: str) -> list[str]:
+        """Program and flags that compile C for this arch and level; ``compiler`` is clang or gcc."""
+        include = ["-isystem", str(clang_resource_dir(self.clang) / "include")]
+        if compiler == "clang":
+            own = [self.clang, f"--target={self.arch.triple}", "-fno-addrsig", *self.arch.clang_flags]
+        elif compiler == "gcc":
+            own = [need_program(self.arch.gcc, self.arch.packages["gcc"][0]), *self.arch.gcc_flags]
+        else:
+            raise ConfigError(f"unknown compiler {compiler!r}. Known: clang, gcc.")
+        return [*own, f"-{opt}", f"-march={self.march}", *_COMMON, *include]
+
+    def compile_source(self, compiler: str, opt: str, source: Path) -> str:
+        """Assembly text of a task's C. Raises HarnessError with the compiler's words."""
+        # Run beside the source under its bare name: paths of this machine stay out of what models read.
+        command = [*self.compiler_command(compiler, opt), "-S", "-o", "-", source.name]
+        return self._checked(command, source.parent, f"{compiler} -{opt} on {source}")
+
+    def emit_ir(self, task: Task, opt: str) -> str:
+        """LLVM IR of a task at -O0 … -O3, as text."""
+        key = self._key(task, "ir", opt)
+
+        def make(folder: Path) -> None:
+            command = [*self.compiler_command("clang", opt), "-S", "-emit-llvm", "-o", "-", task.c_path.name]
+            (folder / "ir.ll").write_text(self._checked(command, task.c_path.parent, f"IR of {task.c_path}"))
+
+        return (self._cached(key, make) / "ir.ll").read_text()
+
+    def _checked(self, command: Sequence[str], cwd: Path, what: str) -> str:
+        result = run_tool(command, cwd=cwd)
+        if result.status:
+            raise HarnessError(f"{what} failed ({Path(command[0]).name}, status {result.status}): {result.output[:2000]}")
+        return result.output
+
+    # --- plans and trusted builds -----------------------------------------------------------------------------
+
+    def plan(self, task: Task) -> Plan:
+        """Signature and memory layout of a task. Raises ConfigError for a task that cannot be used."""
+        key = (task.id, task.yaml_digest)
+        if key not in self._plans:
+            signature = read_signature(
+                task.c_path, task.function, triple=self.arch.triple, resource_dir=clang_resource_dir(self.clang)
+            )
+            self._plans[key] = make_plan(task, self.arch, signature)
+        return self._plans[key]
+
+    def golden(self, task: Task) -> Build:
+        """clang -O0: what decides."""
+        return self._trusted(task, "clang", "O0", "golden")
+
+    def reference(self, task: Task, name: str = "clang-O3") -> Build:
+        """What is timed against, ``clang-O3`` or another COMPILER-LEVEL."""
+        compiler, _, opt = name.partition("-")
+        return self._trusted(task, compiler, opt, f"reference-{name}")
+
+    def _trusted(self, task: Task, compiler: str, opt: str, label: str) -> Build:
+        plan = self.plan(task)
+        harness = self._harness(plan)
+        key = self._key(task, label, harness.parent.name, self._tool_digest)
+
+        def make(folder: Path) -> None:
+            command = [*self.compiler_command(compiler, opt), "-c", "-o", str(folder / "task.o"), task.c_path.name]
+            self._checked(command, task.c_path.parent, f"{label} build of {task.c_path}")
+            link = self._link_command("task.o", "program", harness)
+            self._checked(link, folder, f"linking the {label} build of {task.c_path}")
+            facts = self._facts(plan, folder / "task.o")
+            if isinstance(facts, str):
+                raise ConfigError(f"{task.c_path}: {facts}")
+            (folder / "facts.json").write_text(json.dumps({"code_bytes": facts.code_bytes}))
+
+        folder = self._cached(key, make)
+        return Build(folder / "program", plan, json.loads((folder / "facts.json").read_text())["code_bytes"])
+
+    def _facts(self, plan: Plan, path: Path):  # type: ignore[no-untyped-def]
+        sizes = {g.name: g.type.size for g in plan.signature.globals}
+        return check_object(path, function=plan.task.function, globals_=sizes, callable_=plan.callable)
+
+    def _harness(self, plan: Plan) -> Path:
+        """Driver, glue and runtime linked into one object with nothing global but what a candidate may see."""
+        source = glue.glue_source(plan.task, plan.signature, self.arch) + glue.addresses(plan.signature, plan.objects)
+        key = self._key(plan.task, "harness", source, _digest_of_driver(), self._tool_digest)
+
+        def make(folder: Path) -> None:
+            (folder / "glue.c").write_text(source)
+            base = [
+                self.clang, f"--target={self.arch.triple}", *self.arch.clang_flags, f"-march={self.arch.march}",
+                "-std=gnu11", "-fno-pie", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-w",
+                "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-ffp-contract=off", "-fno-addrsig", "-nostdinc",
+                f"-I{clang_resource_dir(self.clang) / 'include'}",
+            ]  # fmt: skip
+            self._checked([*base, "-O1", "-c", "glue.c", "-o", "glue.o"], folder, f"glue of {plan.task.c_path}")
+            core = [str(p) for p in sorted(self._core().glob("*.o"))]
+            link = [self.linker, *self.arch.ld_flags, "-r", "-o", "linked.o", *core, "glue.o"]
+            self._checked(link, folder, "linking the driver")
+            hide = [self.objcopy, "--wildcard", "--localize-symbol=nc_*", "linked.o", "harness.o"]
+            self._checked(hide, folder, "hiding the driver's names")
+
+        return self._cached(key, make) / "harness.o"
+
+    def _core(self) -> Path:
+        """The parts of the driver that no task changes."""
+        key = hashlib.sha256(
+            "\0".join(["core", self.arch.name, _digest_of_driver(), self._tool_digest]).encode()
+        ).hexdigest()
+
+        def make(folder: Path) -> None:
+            base = [
+                self.clang, f"--target={self.arch.triple}", *self.arch.clang_flags, f"-march={self.arch.march}",
+                "-std=gnu11", "-fno-pie", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-Wall", "-Werror",
+                "-Wno-unused-function", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-ffp-contract=off",
+                "-fno-addrsig", "-O2", f"-I{folder}", f"-I{DRIVER}", *layout.offset_defines(),
+            ]  # fmt: skip
+            shutil.copyfile(DRIVER / f"arch_{self.arch.name}.h", folder / "nc_arch.h")
+            for source in ("driver.c", "runtime.c", f"trampoline_{self.arch.name}.S"):
+                command = [*base, "-c", str(DRIVER / source), "-o", str(folder / f"{Path(source).stem}.o")]
+                self._checked(command, folder, f"driver source {source}")
+
+        return self._cached(key, make)
+
+    def _link_command(self, object_: str, output: str, harness: Path) -> list[str]:
+        return [
+            self.linker, *self.arch.ld_flags, "-static", "-nostdlib", "-e", "_start", "-z", "noexecstack",
+            "--build-id=none", "-o", output, object_, str(harness),
+        ]  # fmt: skip
+
+    # --- candidates --------------------------------------------------------------------------------------------
+
+    def build_candidate(self, task: Task, assembly: str, folder: Path) -> Build | BuildFailure:
+        """Assemble and link a candidate in ``folder``, in the sandbox. GNU as is tried first, then clang."""
+        plan = self.plan(task)
+        harness = folder / "harness.o"
+        if not harness.exists():
+            shutil.copyfile(self._harness(plan), harness)
+        (folder / "candidate.s").write_text(assembly)
+        march = [self.arch.as_march.format(march=self.march)] if self.arch.as_march else []
+        link = self._link_command("candidate.o", "candidate", Path("harness.o"))
+        gnu = [self.assembler, *self.arch.as_flags, *march, "-g", "-o", "candidate.o", "candidate.s"]
+        first = self._assemble(gnu, link, folder)
+        if first.status == 3:
+            clang = [
+                self.clang, f"--target={self.arch.triple}", *self.arch.clang_flags, f"-march={self.march}", "-c", "-g",
+                "-x", "assembler", "-o", "candidate.o", "candidate.s",
+            ]  # fmt: skip
+            second = self._assemble(clang, link, folder)
+            if second.status == 3:
+                return BuildFailure(_best_errors(assembly, first.output, second.output))
+            first = second
+        if first.status not in (0, 4):
+            return BuildFailure(f"assembling failed: {first.output[:500] or f'status {first.status}'}")
+        facts = self._facts(plan, folder / "candidate.o")
+        if isinstance(facts, str):
+            return BuildFailure(facts, forbidden=True)
+        if first.status == 4:
+            return BuildFailure(_link_errors(first.output))
+        return Build(folder / "candidate", plan, facts.code_bytes)
+
+    def _assemble(self, assemble: list[str], link: list[str], folder: Path) -> ToolResult:
+        # One sandbox for both programs. Status 3: the assembler refused; 4: the linker did.
+        script = '"$@" </dev/null || exit 3'
+        quoted = " ".join("'" + part.replace("'", "'\\''") + "'" for part in link)
+        command = ["/bin/sh", "-c", f"rm -f candidate.o candidate; {script}; {quoted} || exit 4", "sh", *assemble]
+        return run_tool(command, cwd=folder, confined=True, sandbox=self.sandbox, timeout_s=20)
+
+    # --- cache ---------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _tool_digest(self) -> str:
+        """Versions of everything that shapes a trusted build."""
+        tools = [self.clang, self.assembler, self.linker, self.objcopy]
+        if gcc := find_program(self.arch.gcc):
+            tools.append(gcc)
+        return hashlib.sha256("\0".join(f"{Path(t).name} {tool_version(t)}" for t in tools).encode()).hexdigest()
+
+    def _key(self, task: Task, *parts: str) -> str:
+        everything = [task.digest(), task.function, self.arch.name, self.march, tool_version(self.clang), *parts]
+        if self.march == "native":
+            everything.append(_host_cpu())
+        return hashlib.sha256("\0".join([*everything, *_COMMON]).encode()).hexdigest()
+
+    def _cached(self, key: str, make: Callable[[Path], None]) -> Path:
+        """The folder of this key, made once; two processes making it at the same time is harmless."""
+        final = self.cache / "build" / key[:2] / key
+        with self._guard:
+            once = self._once.setdefault(key, threading.Lock())
+        with once:
+            if final.is_dir():
+                return final
+            final.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix="new-", dir=final.parent))
+            try:
+                make(temporary)
+                try:
+                    temporary.rename(final)
+                except OSError:
+                    if not final.is_dir():
+                        raise
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+            return final
+
+
+@functools.cache
+def _host_cpu() -> str:
+    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else platform.processor()
+    return hashlib.sha256("".join(re.findall(r"(?m)^(?:flags|Features|isa|model name).*$", info)[:2]).encode()).hexdigest()
+
+
+def make_plan(task: Task, arch: Arch, signature: Signature) -> Plan:
+    """Place the task's objects. Raises ConfigError when the YAML names something the C does not have."""
+    known = {v.name for v in (*signature.params, *signature.globals)}
+    for source, names in (("inputs", task.inputs), *((f"cases[{i}]", c) for i, c in enumerate(task.cases))):
+        for name in names:
+            if name not in known and not (name == "name" and source != "inputs"):
+                raise ConfigError(
+                    f"{task.yaml_path}: {source} names {name!r}, which is neither a parameter nor a global of "
+                    f"{task.c_path.name}. Known: {', '.join(sorted(known)) or 'none'}."
+                )
+    for name in task.observe:
+        if name != "result" and name not in known:
+            raise ConfigError(f"{task.yaml_path}: observe names {name!r}, unknown in {task.c_path.name}")
+        if name == "result" and signature.returns.kind == "void":
+            raise ConfigError(f"{task.yaml_path}: observe names `result`, but {task.function} returns nothing")
+    offset = layout.CONTROL_PAGES
+    globals_ = [(g.name, g.type.size, max(g.type.align, g.type.leaf().align)) for g in signature.globals]
+    placed, offset = layout.place(globals_, base=layout.GLOBALS_ADDR, offset=offset)
+    own = []
+    for parameter in signature.params:
+        if parameter.type.kind == "pointer" and not _entry(task, parameter.name).get("into"):
+            element = parameter.type.element
+            if element is None or element.size == 0:
+                raise ConfigError(
+                    f"{task.c_path}: parameter {parameter.name} is a {parameter.type.spelling}; "
+                    "the harness needs a pointed-to type of known size"
+                )
+            length = _entry(task, parameter.name).get("length", 64)
+            if not isinstance(length, int) or length < 1:
+                raise ConfigError(f"{task.yaml_path}: inputs.{parameter.name}.length must be a positive number")
+            own.append((parameter.name, element.size * length, element.align))
+    objects, offset = layout.place(own, base=layout.OBJECTS_ADDR, offset=offset)
+    if len(placed) + len(objects) > layout.MAX_REGIONS:
+        raise ConfigError(f"{task.c_path}: more than {layout.MAX_REGIONS} globals and pointer parameters")
+    return Plan(task, arch, signature, (*placed, *objects), offset)
+
+
+def _entry(task: Task, name: str) -> dict[str, object]:
+    """The layout-relevant keys of an input: from `inputs`, or from the first case that has them."""
+    for source in (task.inputs, *task.cases):
+        entry = source.get(name)
+        if isinstance(entry, dict) and ("length" in entry or "into" in entry):
+            return entry
+    entry = task.inputs.get(name, {})
+    return entry if isinstance(entry, dict) else {}
+
+
+def _best_errors(assembly: str, gnu: str, clang: str) -> str:
+    """Assembler messages with the lines they speak of; of the two assemblers, the one with fewer complaints."""
+    lines = assembly.splitlines()
+    best: list[tuple[int, str]] | None = None
+    for output, pattern in (
+        (gnu, r"(?m)^candidate\.s:(\d+): (?:Error|Fatal error): (.*)$"),
+        (clang, r"(?m)^candidate\.s:(\d+):\d+: error: (.*)$"),
+    ):
+        found = [(int(n), message) for n, message in re.findall(pattern, output)]
+        if found and (best is None or len(found) < len(best)):
+            best = found
+    if best is None:
+        return f"the assembler said: {gnu.strip()[:1000]}"
+    shown = [
+        f"line {n}: {message}\n    {lines[n - 1].strip()[:160] if 0 < n <= len(lines) else ''}"
+        for n, message in best[:MAX_ERRORS_SHOWN]
+    ]
+    if len(best) > MAX_ERRORS_SHOWN:
+        shown.append(f"... and {len(best) - MAX_ERRORS_SHOWN} more")
+    return "\n".join(shown)
+
+
+def _link_errors(output: str) -> str:
+    wanted = [line.split(": ", 1)[-1] for line in output.splitlines() if line.strip()]
+    return "the linker refused it: " + "; ".join(dict.fromkeys(wanted[:4]))[:800]
+
+
+def check_tools(arches: Sequence[str], *, cache: Path, march: str | None, sandbox: bool) -> dict[str, Toolchain]:
+    """Toolchains by arch, checked to be complete. Raises ToolMissing, naming everything missing at once."""
+    found, missing = {}, []
+    for arch in arches:
+        try:
+            toolchain = Toolchain(arch, march=march, cache=cache, sandbox=sandbox)
+            _ = toolchain.emulator
+            found[arch] = toolchain
+        except ToolMissing as error:
+            missing.append(f"{arch}: {error}")
+    if missing:
+        raise ToolMissing("; ".join(missing))
+    return found
+
+
+def new_work_folder() -> Path:
+    """A private folder for one candidate's files, in memory where the machine has /dev/shm."""
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    return Path(tempfile.mkdtemp(prefix="neucomback-", dir=base))

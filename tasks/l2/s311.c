@@ -1,0 +1,12 @@
+/* s311: sum of an array, in order. */
+#define N1 32000
+extern float a[N1];
+
+float s311(void)
+{
+    float sum = 0.0f;
+
+    for (int i = 0; i < N1; i++)
+        sum += a[i];
+    return sum;
+}

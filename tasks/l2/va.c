@@ -1,0 +1,9 @@
+/* va: copies a vector. */
+#define N1 32000
+extern float a[N1], b[N1];
+
+void va(void)
+{
+    for (int i = 0; i < N1; i++)
+        a[i] = b[i];
+}

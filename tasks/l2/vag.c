@@ -1,0 +1,9 @@
+/* vag: gathers a vector. */
+#define N1 32000
+extern float a[N1], b[N1];
+
+void vag(const int *ip)
+{
+    for (int i = 0; i < N1; i++)
+        a[i] = b[ip[i]];
+}

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -60,7 +61,7 @@ def load_arches() -> dict[str, Arch]:
     for name, row in rows.items():
         if wrong := sorted((set(row) ^ known) - {"notes"}):
             raise ConfigError(f"{TABLE}: row {name!r}: unknown or missing fields {', '.join(wrong)}")
-        values = {key: tuple(v) if isinstance(v, list) else v for key, v in row.items()}
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in row.items()}
         values["as_"] = values.pop("as")
         arches[name] = Arch(name=name, **values)
     return arches

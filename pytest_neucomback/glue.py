@@ -58,6 +58,8 @@ def glue_source(task: Task, signature: Signature, arch: Arch) -> str:
         c_type = "unsigned long" if narrow else _c_type(parameter.type)
         types.append(c_type)
         values.append(f"*({c_type} *)(nc_args + {slot * 8})")
+    if signature.returns.size > Control.ret.size:
+        raise ConfigError(f"{task.c_path}: {task.function} returns more than {Control.ret.size} bytes")
     returns = _c_type(signature.returns)
     call = f"(({returns} (*)({', '.join(types) or 'void'}))nc_call)({', '.join(values)})"
     if signature.returns.kind != "void":
@@ -91,9 +93,7 @@ def addresses(signature: Signature, objects: Iterable[Placed]) -> str:
     """C source that gives the task's mutable globals their fixed addresses, as absolute symbols."""
     names = {g.name for g in signature.globals}
     # Through the assembler and not --defsym: ld's expression parser trips over names such as `bb`.
-    return "".join(
-        f'__asm__(".globl {o.name}\\n.set {o.name}, {o.addr:#x}");\n' for o in objects if o.name in names
-    )
+    return "".join(f'__asm__(".globl {o.name}\\n.set {o.name}, {o.addr:#x}");\n' for o in objects if o.name in names)
 
 
 def _externals(task: Task, signature: Signature) -> list[str]:
@@ -140,7 +140,9 @@ def _mock(task: Task, external: External, number: int) -> list[str]:
                 f"    {{ union {{ {type_.spelling} f; {bits} u; }} nc_b = {{ {name} }}; nc_mock_arg(nc_b.u); }}"
             )
         else:
-            raise ConfigError(f"{task.yaml_path}: externals.{external.name}: {type_.spelling} arguments cannot be mocked")
+            raise ConfigError(
+                f"{task.yaml_path}: externals.{external.name}: {type_.spelling} arguments cannot be mocked"
+            )
     if entry.get("noreturn"):
         body.append("    nc_unwind();")
     elif external.returns.kind == "void":

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arches import Arch
+from .entries import FILL_KEYS, PLACES, is_number
 from .errors import ConfigError
 from .glue import argument_slots
 from .layout import MAX_ARGS, MOCK_RETURNS
@@ -27,11 +28,9 @@ from .toolchain import Plan
 Bytes = npt.NDArray[np.uint8]
 
 DEFAULT_FLOAT_FILLS: tuple[Mapping[str, Any], ...] = ({"uniform": [-1, 1]}, {"values": [-1, -0.5, 0, 0.5, 1]})
-PLACES = ("nowhere", "last", "inner", "first")
 MIN_FIXED, MAX_FIXED = 4, 24
-_FILL_KEYS = ("uniform", "range", "values", "permutation", "fill", "fills")
-ENTRY_KEYS = frozenset({*_FILL_KEYS, "call", "length", "into", "offset", "nullable", "plant"})
-PLANT_KEYS = frozenset({"value", "equal", "at", "count"})
+NULL_EVERY = 5
+"""A nullable pointer is null in one vector out of this many; no divisor of the places' number, so both vary."""
 
 
 @dataclass(frozen=True)
@@ -50,52 +49,6 @@ class Vector:
     mock_returns: tuple[int, ...]
 
 
-def check_entry(where: str, entry: Any) -> None:
-    """Raise ConfigError, naming ``where``, unless ``entry`` is a well-formed input entry. Needs no C."""
-    if not isinstance(entry, dict):
-        raise ConfigError(f"{where}: expected an entry such as {{uniform: [-1, 1]}}, not {entry!r}")
-    for key, value in entry.items():
-        if key not in ENTRY_KEYS:
-            raise ConfigError(f"{where}: unknown key {key!r}. Known: {', '.join(sorted(ENTRY_KEYS))}.")
-        if key in ("uniform", "range"):
-            ok = isinstance(value, list) and len(value) == 2 and all(_is_number(v) for v in value)
-            if not ok or not (value[0] < value[1] or (key == "range" and value[0] == value[1])):
-                raise ConfigError(f"{where}: {key} must be [low, high] with low < high, not {value!r}")
-        elif key == "values":
-            if not isinstance(value, list) or not value or not all(_is_number(v) for v in value):
-                raise ConfigError(f"{where}: values must be a list of numbers, not {value!r}")
-        elif key in ("permutation", "length"):
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{where}: {key} must be a whole number above 0, not {value!r}")
-        elif key in ("fill", "call"):
-            if not _is_number(value):
-                raise ConfigError(f"{where}: {key} must be a number, not {value!r}")
-        elif key == "fills":
-            if not isinstance(value, list) or not value:
-                raise ConfigError(f"{where}: fills must be a list of entries")
-            for i, inner in enumerate(value):
-                check_entry(f"{where}.fills[{i}]", inner)
-        elif key == "offset":
-            check_entry(f"{where}.offset", value)
-        elif key == "plant":
-            for i, plant in enumerate(value if isinstance(value, list) else [value]):
-                _check_plant(f"{where}.plant[{i}]", plant)
-    if sum(key in entry for key in _FILL_KEYS) > 1:
-        raise ConfigError(f"{where}: more than one of {', '.join(_FILL_KEYS)}; list them under `fills`")
-
-
-def _check_plant(where: str, plant: Any) -> None:
-    if not isinstance(plant, dict) or not set(plant) <= PLANT_KEYS or ("value" in plant) == ("equal" in plant):
-        raise ConfigError(f"{where}: expected {{value: v, at: PLACE}} or {{equal: NAME, at: PLACE}}, not {plant!r}")
-    at = plant.get("at", "any")
-    if not isinstance(at, int) and at not in ("any", *PLACES):
-        raise ConfigError(f"{where}: at must be first, last, inner, nowhere, any or an index, not {at!r}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def fixed_count(plan: Plan) -> int:
     """How many vectors the fixed stage has."""
     cases = plan.task.cases or ({},)
@@ -110,7 +63,16 @@ def fixed_count(plan: Plan) -> int:
 def _turns(entry: Mapping[str, Any]) -> int:
     plants = entry.get("plant", [])
     places = len(PLACES) if any(p.get("at", "any") == "any" for p in plants) else 1
-    return max(places, len(entry.get("values", ())), len(entry.get("fills", ())), _turns(entry.get("offset", {}) or {}) if "offset" in entry else 1)
+    values = entry.get("values", ())
+    # the first vector takes `call` instead of the first listed value, which then has its turn at the end
+    listed = len(values) + (bool(values) and "call" in entry and entry["call"] != values[0])
+    return max(
+        places,
+        listed,
+        len(entry.get("fills", ())),
+        NULL_EVERY if entry.get("nullable") else 1,
+        _turns(entry["offset"]) if "offset" in entry else 1,
+    )
 
 
 def draw(plan: Plan, spec: str) -> Vector:
@@ -164,7 +126,8 @@ class _Drawing:
         args = self._arguments(objects)
         junk = self.rng.integers(0, 1 << 63, size=64, dtype=np.uint64)
         returns = self._mock_returns()
-        label = str(self.case.get("name", "")) or ("default fill" if self.default_fill is DEFAULT_FLOAT_FILLS[0] else "grid fill")
+        fill = "default fill" if self.default_fill is DEFAULT_FLOAT_FILLS[0] else "grid fill"
+        label = str(self.case.get("name", "")) or fill
         if self.shown:
             label += f" ({', '.join(self.shown)})"
         return Vector(self.spec, label, objects, tuple(args), tuple(int(j) for j in junk), returns)
@@ -193,11 +156,15 @@ class _Drawing:
         if "values" in entry:
             choices = np.array(entry["values"], dtype=np.float64 if leaf.kind == "float" else object)
             if leaf.kind == "int":
-                choices = np.array([_wrap(int(v), leaf) for v in entry["values"]])
+                choices = np.array([_wrap(int(v), leaf) for v in entry["values"]], dtype=_dtype(leaf))
             return choices[self.rng.integers(0, len(choices), size=count)]
         if "range" in entry:
             low, high = entry["range"]
-            return self.rng.integers(low, high, size=count, endpoint=True)
+            lowest, highest = (0, (1 << 64) - 1) if low >= 0 else (-(1 << 63), (1 << 63) - 1)
+            if low < lowest or high > highest:
+                raise ConfigError(f"{where}: range [{low}, {high}] does not fit {leaf.spelling}")
+            kind = np.dtype(np.uint64 if high >> 63 > 0 else np.int64)
+            return self.rng.integers(low, high, size=count, endpoint=True, dtype=kind)
         if "permutation" in entry:
             k = entry["permutation"]
             blocks = [self.rng.permutation(min(k, count - i)) for i in range(0, count, k)]
@@ -247,7 +214,9 @@ class _Drawing:
             else:
                 where = {"first": 0, "last": count - 1}.get(at, at)
             if not 0 <= where < count:
-                raise ConfigError(f"{self.plan.task.yaml_path}: inputs.{name}: plant at {where}, beyond {count} elements")
+                raise ConfigError(
+                    f"{self.plan.task.yaml_path}: inputs.{name}: plant at {where}, beyond {count} elements"
+                )
             if "equal" in plant:
                 other = plant["equal"]
                 if other not in objects or leaves[other][1] <= where:
@@ -275,7 +244,8 @@ class _Drawing:
                 words[slot : slot + len(data) // 8] = struct.unpack(f"<{len(data) // 8}Q", data)
             else:
                 value = self._scalar(where, type_, entry, number)
-                self.shown.append(f"{variable.name} = {value:.9g}" if type_.kind == "float" else f"{variable.name} = {value}")
+                shown = f"{value:.9g}" if type_.kind == "float" else f"{value}"
+                self.shown.append(f"{variable.name} = {shown}")
                 words[slot] = encode_argument(value, type_, self.plan.arch, words[slot])
         return words
 
@@ -288,16 +258,18 @@ class _Drawing:
             # Later parameters run through their lists a little slower, so that pairs of values vary.
             turn = (self.turn + (self.turn // len(choices)) * number) % len(choices)
             value = choices[turn if self.fixed else int(self.rng.integers(len(choices)))]
-        elif "call" in entry and not any(k in entry for k in _FILL_KEYS):
+        elif "call" in entry and not any(k in entry for k in FILL_KEYS):
             value = entry["call"]
         else:
             value = self._values(where, type_, 1, entry)[0]
-        return float(np.float32(value) if type_.size == 4 else value) if type_.kind == "float" else _wrap(int(value), type_)
+        if type_.kind == "float":
+            return float(np.float32(value) if type_.size == 4 else value)
+        return _wrap(int(value), type_)
 
     def _pointer(
         self, where: str, name: str, type_: CType, entry: Mapping[str, Any], objects: Mapping[str, Bytes]
     ) -> int:
-        if entry.get("nullable") and self.choose(8) == 7:
+        if entry.get("nullable") and self.choose(NULL_EVERY) == NULL_EVERY - 1:
             self.shown.append(f"{name} = null")
             return 0
         if "into" not in entry:
@@ -316,8 +288,8 @@ class _Drawing:
 
     def _mock_returns(self) -> tuple[int, ...]:
         entries = [e for e in self.plan.task.externals.values() if e.get("kind") == "mock"]
-        given = next((e["returns"] for e in entries if "returns" in e), None)
-        if _is_number(given):
+        given: Any = next((e["returns"] for e in entries if "returns" in e), None)
+        if is_number(given):
             return (int(given) & (1 << 64) - 1,) * MOCK_RETURNS
         if isinstance(given, dict) and "values" in given:
             picks = self.rng.integers(0, len(given["values"]), size=MOCK_RETURNS)

@@ -6,6 +6,7 @@ Golden results are kept for the tasks judged last, so that several models on one
 from __future__ import annotations
 
 import shutil
+import signal
 import threading
 import time
 from collections import OrderedDict
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from elftools.dwarf.lineprogram import LineProgram
 from elftools.elf.elffile import ELFFile
 
 from . import oracle
@@ -24,7 +26,7 @@ from .runner import CallResult, Guest
 from .tasks import Task
 from .timing import TimingSettings, measure
 from .toolchain import Build, BuildFailure, Plan, Toolchain, new_work_folder
-from .types import Outcome, Timing, Verdict
+from .types import Judgement, Outcome, Timing, Verdict
 
 GOLDEN_BUDGET_S = 2.0
 """Golden time for all vectors of a task and arch; each stage gets half."""
@@ -49,15 +51,6 @@ class JudgeSettings:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """A verdict and what is known of the build."""
-
-    verdict: Verdict
-    code_bytes: int | None
-    judge_s: float
-
-
-@dataclass(frozen=True)
 class _Expected:
     vector: Vector
     snapshot: Snapshot
@@ -77,8 +70,10 @@ class _GoldenBook:
         self.bytes = 0
         self.lock = threading.Lock()
 
-    def expected(self, specs: Sequence[str], *, budget_s: float, at_least: int, deadline: float | None) -> list[_Expected]:
-        """Results for the first of ``specs`` that fit into ``budget_s`` of golden time, never fewer than ``at_least``."""
+    def expected(
+        self, specs: Sequence[str], *, budget_s: float, at_least: int, deadline: float | None
+    ) -> list[_Expected]:
+        """Results for the first of ``specs`` that fit into ``budget_s`` of golden time, at least ``at_least``."""
         with self.lock:
             answers: list[_Expected] = []
             spent = 0.0
@@ -114,9 +109,9 @@ class _GoldenBook:
                 f"the golden build of {self.plan.task.yaml_path} ended with {what} on {vector.label} ({spec}); "
                 "its inputs or its C are wrong"
             )
-        if problems := oracle.abi_problems(self.plan, guest.control, vector):
-            if not guest.control.unwound:
-                raise HarnessError(f"the golden build of {self.plan.task.id} broke the ABI: {problems[0]}")
+        problems = [] if guest.control.unwound else oracle.abi_problems(self.plan, guest.control, vector)
+        if problems:
+            raise HarnessError(f"the golden build of {self.plan.task.id} broke the ABI: {problems[0]}")
         return _Expected(vector, oracle.take_snapshot(guest), result.wall_s)
 
 
@@ -127,7 +122,7 @@ class Judge:
         rule = FloatRule.parse(settings.fp)
         assert rule is not None, "options checked it"
         self.settings, self.toolchains, self._rule = settings, toolchains, rule
-        self._books: OrderedDict[tuple[str, str], _GoldenBook] = OrderedDict()
+        self._books: OrderedDict[tuple[str, str, str], _GoldenBook] = OrderedDict()
         self._lock = threading.Lock()
 
     def judge(
@@ -146,7 +141,8 @@ class Judge:
             with machine_lock.shared():
                 verdict, code_bytes = self._judge(task, arch, assembly, regressions, deadline, folder)
         except JudgingTimeout as error:
-            verdict, code_bytes = Verdict(Outcome.UNJUDGED, f"judging took longer than --timeout={timeout_s:g} s: {error}"), None
+            detail = f"judging took longer than --timeout={timeout_s:g} s: {error}"
+            verdict, code_bytes = Verdict(Outcome.UNJUDGED, detail), None
         except HarnessError as error:
             verdict, code_bytes = Verdict(Outcome.UNJUDGED, str(error)), None
         finally:
@@ -173,7 +169,9 @@ class Judge:
         golden_s = 0.0
         with Guest(build, emulator=toolchain.emulator, sandbox=self.settings.sandbox, cpu_s=600) as guest:
             for specs, budget, at_least in stages:
-                for expected in book.expected(specs, budget_s=budget, at_least=min(at_least, len(specs)), deadline=deadline):
+                for expected in book.expected(
+                    specs, budget_s=budget, at_least=min(at_least, len(specs)), deadline=deadline
+                ):
                     failure = self._try(build, guest, expected, assembly, deadline)
                     stage = expected.vector.spec.partition(":")[0]
                     ran[stage] += 1
@@ -182,7 +180,9 @@ class Judge:
                         return _with_counts(failure, ran, golden_s, expected.vector.spec), build.code_bytes
         return _with_counts(Verdict(Outcome.CORRECT), ran, golden_s, ""), build.code_bytes
 
-    def _try(self, build: Build, guest: Guest, expected: _Expected, assembly: str, deadline: float | None) -> Verdict | None:
+    def _try(
+        self, build: Build, guest: Guest, expected: _Expected, assembly: str, deadline: float | None
+    ) -> Verdict | None:
         limit = LIMIT_FACTOR * expected.golden_s + LIMIT_FLOOR_S
         if deadline is not None:
             left = deadline - time.monotonic()
@@ -199,7 +199,7 @@ class Judge:
 
     def _book(self, task: Task, arch: str) -> _GoldenBook:
         with self._lock:
-            key = (task.id, arch)
+            key = (task.id, task.digest(), arch)
             if key not in self._books:
                 toolchain = self.toolchains[arch]
                 build = toolchain.golden(task)
@@ -232,7 +232,12 @@ class Judge:
 
             with machine_lock.exclusive():
                 return measure(
-                    build, reference, vector, sandbox=self.settings.sandbox, settings=self.settings.timing, check=still_right
+                    build,
+                    reference,
+                    vector,
+                    sandbox=self.settings.sandbox,
+                    settings=self.settings.timing,
+                    check=still_right,
                 )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -261,8 +266,14 @@ def _ended(
         text = f"With input {vector.label}:\n  the function did not return within the time limit (endless loop?)"
         return Verdict(Outcome.TIMED_OUT, detail, text)
     if result.status == "fault":
-        line, inside = _line_of(build, guest.control.fault_regs[_pc_index(build.plan)])
-        return oracle.fault_verdict(build.plan, guest.control, vector, line=line, assembly=assembly, in_candidate=inside)
+        pc_name = _pc_name(build.plan)
+        pc = guest.control.fault_regs[build.plan.arch.crash_registers.index(pc_name)]
+        if guest.control.signal == signal.SIGSYS or (guest.control.signal == signal.SIGTRAP and pc_name == "%rip"):
+            pc -= 1  # these leave the program counter behind the instruction
+        line, inside = _line_of(build, pc)
+        return oracle.fault_verdict(
+            build.plan, guest.control, vector, line=line, assembly=assembly, in_candidate=inside
+        )
     status = result.exit_status or 0
     if status == 128 + 31 or status == -31:
         return Verdict(Outcome.FORBIDDEN, "made a system call", f"With input {vector.label}:\n  made a system call")
@@ -274,13 +285,15 @@ def _ended(
     return Verdict(Outcome.FORBIDDEN, detail, f"With input {vector.label}:\n  {detail}")
 
 
-def _pc_index(plan: Plan) -> int:
-    names = plan.arch.crash_registers
-    return names.index("%rip" if "%rip" in names else "pc")
+def _pc_name(plan: Plan) -> str:
+    return "%rip" if "%rip" in plan.arch.crash_registers else "pc"
 
 
 def _line_of(build: Build, pc: int) -> tuple[int | None, bool]:
-    """Line of the candidate's assembly at an address, from the assembler's line table; and whether it is its code."""
+    """Line of the candidate's assembly at an address, from the assembler's line table; and whether it is its code.
+
+    A candidate with line directives of its own (``.loc``) names lines of some other file; those are no use here.
+    """
     with build.path.open("rb") as stream:
         elf = ELFFile(stream)
         if not elf.has_dwarf_info():
@@ -295,6 +308,13 @@ def _line_of(build: Build, pc: int) -> tuple[int | None, bool]:
                 if state is None:
                     continue
                 if before is not None and before.address <= pc < state.address:
-                    return before.line, True
+                    return (before.line if _is_candidate(program, before.file) else None), True
                 before = None if state.end_sequence else state
     return None, False
+
+
+def _is_candidate(program: LineProgram, file: int) -> bool:
+    # Entries count from 0 since DWARF 5, from 1 before.
+    files = program["file_entry"]
+    index = file if program["version"] >= 5 else file - 1
+    return 0 <= index < len(files) and Path(files[index].name.decode(errors="replace")).name == "candidate.s"

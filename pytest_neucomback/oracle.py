@@ -24,6 +24,7 @@ from .types import Outcome, Verdict
 REASSOCIATED_ULPS = 64
 """Up to this many units in the last place everywhere, a wrong float result is called reassociated."""
 SHOWN_ELEMENTS = 3
+_SI_KERNEL = 0x80
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,7 @@ def take_snapshot(guest: Guest) -> Snapshot:
 def _snapshot(guest: Guest, objects: Mapping[str, Bytes]) -> Snapshot:
     control = guest.control
     size = guest.plan.signature.returns.size
-    return Snapshot(
-        objects, bytes(control.ret)[:size], control.mock_calls, control.mock_digest, bool(control.unwound)
-    )
+    return Snapshot(objects, bytes(control.ret)[:size], control.mock_calls, control.mock_digest, bool(control.unwound))
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def compare(plan: Plan, vector: Vector, expected: Snapshot, guest: Guest, rule: 
     right = [n for n in _observed(plan) if n not in wrong]
     if right:
         lines.append(f"Right: {', '.join(right)}.")
-    detail = _headline(differences, problems, calls, right)
+    detail = _headline(differences, problems, calls)
     return Verdict(Outcome.WRONG_OUTPUT, detail, "\n".join(lines))
 
 
@@ -118,7 +117,7 @@ def _observed(plan: Plan) -> list[str]:
     return list(plan.task.observe) or [o.name for o in plan.objects]
 
 
-def _headline(differences: list[_Difference], problems: list[str], calls: str | None, right: list[str]) -> str:
+def _headline(differences: list[_Difference], problems: list[str], calls: str | None) -> str:
     if differences:
         ulps = [d.max_ulps for d in differences]
         if not problems and not calls and all(u is not None and u <= REASSOCIATED_ULPS for u in ulps):
@@ -138,9 +137,12 @@ def _outside(placed: Placed, want: Bytes, have: Bytes) -> str | None:
     lead = want[: placed.lead] != have[: placed.lead]
     tail = have[placed.lead + placed.size :] != SLACK_BYTE
     if lead.any():
-        return f"wrote before the start of {placed.name} (at {placed.name}{int(np.flatnonzero(lead)[-1]) - placed.lead:+d} bytes)"
+        at = int(np.flatnonzero(lead)[-1]) - placed.lead
+        return f"wrote before the start of {placed.name} (at {placed.name}{at:+d} bytes)"
     if tail.any():
-        return f"wrote past the end of {placed.name} (at {placed.name}+{placed.size + int(np.flatnonzero(tail)[0])} bytes)"
+        return (
+            f"wrote past the end of {placed.name} (at {placed.name}+{placed.size + int(np.flatnonzero(tail)[0])} bytes)"
+        )
     return None
 
 
@@ -170,7 +172,7 @@ def _compare_arrays(
     wrong = want.view(bits) != have.view(bits)
     ulps = None
     if want.dtype.kind == "f":
-        wrong &= ~(np.isnan(want) & np.isnan(have))  # type: ignore[call-overload]
+        wrong &= ~(np.isnan(want) & np.isnan(have))
         if wrong.any():
             distances = _ulps(want[wrong], have[wrong])
             ulps = int(distances.max())
@@ -199,7 +201,7 @@ def _ulps(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> npt.NDArray
 
     x, y = ordered(a), ordered(b)
     distance = np.where(x > y, x - y, y - x)
-    finite = np.isfinite(a) & np.isfinite(b)  # type: ignore[call-overload]
+    finite = np.isfinite(a) & np.isfinite(b)
     return np.where(finite, distance, np.uint64(2**63))
 
 
@@ -225,12 +227,12 @@ def _call_problem(plan: Plan, expected: Snapshot, actual: Snapshot) -> str | Non
 def abi_problems(plan: Plan, control: Control, vector: Vector) -> list[str]:
     """What the candidate did to registers that belong to its caller."""
     arch = plan.arch
-    changed = [
-        name for i, name in enumerate(arch.preserved) if control.seen[i] != vector.junk[i]
-    ]
+    changed = [name for i, name in enumerate(arch.preserved) if control.seen[i] != vector.junk[i]]
     problems = []
     if changed:
-        problems.append(f"did not preserve {', '.join(changed)}: save and restore {'them' if len(changed) > 1 else 'it'}")
+        problems.append(
+            f"did not preserve {', '.join(changed)}: save and restore {'them' if len(changed) > 1 else 'it'}"
+        )
     if control.sp_error:
         error = control.sp_error - (1 << 64) if control.sp_error >> 63 else control.sp_error
         problems.append(f"returned with {arch.stack_pointer} off by {error:+d} bytes")
@@ -244,19 +246,25 @@ def abi_problems(plan: Plan, control: Control, vector: Vector) -> list[str]:
 def _number(value: np.generic) -> str:
     if value.dtype.kind != "f":
         return str(value)
-    if np.isnan(value):  # type: ignore[call-overload]
+    if np.isnan(value):
         return "nan"
-    return f"{float(value):.9g}" if value.dtype.itemsize == 4 else f"{float(value):.17g}"  # type: ignore[arg-type]
+    return f"{float(value):.9g}" if value.dtype.itemsize == 4 else f"{float(value):.17g}"
 
 
 def _describe(d: _Difference, plan: Plan, vector: Vector) -> list[str]:
     if d.name == "result":
         lines = [f"result: expected {_number(d.expected[0])}, got {_number(d.actual[0])}"]
     else:
-        lines = [f"{d.name}: {d.indices.size} of {d.total} elements are wrong (from {int(d.indices[0])} to {int(d.indices[-1])})"]
+        lines = [
+            f"{d.name}: {d.indices.size} of {d.total} elements are wrong "
+            f"(from {int(d.indices[0])} to {int(d.indices[-1])})"
+        ]
         for index, want, have in zip(d.indices, d.expected, d.actual, strict=False):
             where = element_name(d.name, d.type, int(index))
-            lines.append(f"  {where}: expected {_number(want)}, got {_number(have)}; {_inputs_at(plan, vector, int(index), d.total)}")
+            lines.append(
+                f"  {where}: expected {_number(want)}, got {_number(have)}; "
+                f"{_inputs_at(plan, vector, int(index), d.total)}"
+            )
     if d.max_ulps is not None and d.max_ulps <= REASSOCIATED_ULPS:
         lines.append(f"  all within {d.max_ulps} ulp: the order or the kind of the floating-point operations differs")
     return lines
@@ -304,7 +312,9 @@ def fault_verdict(
     where = f"line {line}: {source}" if source else "code outside the function" if not in_candidate else "the function"
     if name == "SIGSYS":
         detail = f"made a system call (number {control.fault_addr}), at {where}"
-        return Verdict(Outcome.FORBIDDEN, detail, f"With input {vector.label}:\n  {detail}\nOnly plain computation is allowed.")
+        return Verdict(
+            Outcome.FORBIDDEN, detail, f"With input {vector.label}:\n  {detail}\nOnly plain computation is allowed."
+        )
     lines = [f"With input {vector.label}:", f"  {name} at {where}"]
     meaning = {"SIGILL": "illegal instruction: not available at this ISA level, or not code at all",
                "SIGFPE": "integer division by zero or overflow in division",
@@ -312,12 +322,17 @@ def fault_verdict(
     place = None
     if name in ("SIGSEGV", "SIGBUS"):
         place = locate(plan, control.fault_addr)
-        if place:
+        protection = control.code == _SI_KERNEL  # x86 gives no address then
+        if place and not protection:
             meaning = f"access to {place}"
+        elif protection:
+            place = None
+            meaning = (
+                "general protection fault: a vector access that needs an aligned address to one that is not, an "
+                "address that is none, or a privileged instruction"
+            )
         elif control.fault_addr < 4096:
             meaning = "access through a null pointer"
-        elif "mova" in source or "movdqa" in source or "movntp" in source:
-            meaning = "aligned vector access to an address that is not a multiple of its size, or memory not mapped"
         else:
             meaning = "access to memory that belongs to no object of the task"
     if meaning:

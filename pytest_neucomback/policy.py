@@ -9,9 +9,23 @@ from pathlib import Path
 from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Section, SymbolTableSection
 
 MAX_ALLOCATED_BYTES = 16 << 20
 """Code, constants and private data of one candidate; more would reach into the harness's addresses."""
+MAX_ALIGNMENT = 1 << 16
+"""Of a section; more would move the harness's own parts about, or leave no room for them."""
+MAX_SYMBOLS = 50_000
+"""Each costs the judge some microseconds of reading."""
+SYSTEM_CALLS: dict[str, tuple[str, int, int, int]] = {
+    "EM_AARCH64": ("svc", 4, 0xD4000001, 0xFFE0001F),
+    "EM_RISCV": ("ecall", 2, 0x00000073, 0xFFFFFFFF),
+}
+"""By ELF machine: the instruction's name, alignment, bits and mask. An emulator's own system calls cannot be told from
+its guest's by a filter outside, so these arches are looked through; x86-64, whose instructions start at any byte, is
+left to the driver's filter."""
+_LOADER_SECTIONS = (".interp", ".dynamic")
+"""The linker makes program headers of these, which tell the kernel how to start the program."""
 _RELOCATION_HELPERS = frozenset({"_GLOBAL_OFFSET_TABLE_"})
 
 
@@ -43,12 +57,22 @@ def _check(elf: ELFFile, function: str, globals_: Mapping[str, int], callable_: 
         flags, name = section["sh_flags"], section.name
         if flags & SH_FLAGS.SHF_ALLOC:
             allocated += section["sh_size"]
+            if section["sh_addralign"] > MAX_ALIGNMENT:
+                return (
+                    f"section {name} is aligned to {section['sh_addralign']} bytes; at most {MAX_ALIGNMENT} are allowed"
+                )
+            if name in _LOADER_SECTIONS:
+                return f"section {name} would change how the program is loaded; remove it"
         if flags & SH_FLAGS.SHF_EXECINSTR:
             if name != ".text" and not name.startswith(".text."):
                 return f"section {name} is executable; put all code into .text"
             if flags & SH_FLAGS.SHF_WRITE:
                 return f"section {name} is both writable and executable"
             code_bytes += section["sh_size"]
+            if instruction := _system_call(elf, section):
+                return (
+                    f"section {name} holds the system call instruction {instruction}; only plain computation is allowed"
+                )
         if flags & SH_FLAGS.SHF_TLS:
             return f"section {name} holds thread-local data, which the task has no use for"
         if name.startswith((".init", ".fini", ".ctors", ".dtors", ".preinit")) and section["sh_size"]:
@@ -56,8 +80,12 @@ def _check(elf: ELFFile, function: str, globals_: Mapping[str, int], callable_: 
     if allocated > MAX_ALLOCATED_BYTES:
         return f"code and data take {allocated} bytes; at most {MAX_ALLOCATED_BYTES} are allowed"
     symbols = elf.get_section_by_name(".symtab")
+    if not isinstance(symbols, SymbolTableSection):
+        return f"it does not define the function {function}: it has no symbols at all"
+    if symbols.num_symbols() > MAX_SYMBOLS:
+        return f"it has {symbols.num_symbols()} symbols; at most {MAX_SYMBOLS} are allowed"
     defined = False
-    for symbol in symbols.iter_symbols() if symbols else ():
+    for symbol in symbols.iter_symbols():
         name, section = symbol.name, symbol["st_shndx"]
         if symbol["st_info"]["type"] == "STT_GNU_IFUNC" or symbol["st_info"]["type"] == "STT_LOOS":
             return f"{name} is an indirect function (IFUNC); define it as a plain function"
@@ -85,3 +113,14 @@ def _check(elf: ELFFile, function: str, globals_: Mapping[str, int], callable_: 
     if not defined:
         return f"it does not define the function {function} as a global symbol; add `.globl {function}` and the label"
     return ObjectFacts(code_bytes)
+
+
+def _system_call(elf: ELFFile, section: Section) -> str | None:
+    name, align, bits, mask = SYSTEM_CALLS.get(elf["e_machine"], ("", 4, 0, 0))
+    if not mask:
+        return None
+    data = section.data()
+    for offset in range(0, align * (len(data) // align) - 3, align):
+        if int.from_bytes(data[offset : offset + 4], "little") & mask == bits:
+            return name
+    return None

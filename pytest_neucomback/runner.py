@@ -46,7 +46,9 @@ class CallResult:
 class Guest:
     """A running candidate; a context manager. Not thread-safe."""
 
-    def __init__(self, build: Build, *, emulator: str | None, sandbox: bool, restore: bool = False, cpu_s: float) -> None:
+    def __init__(
+        self, build: Build, *, emulator: str | None, sandbox: bool, restore: bool = False, cpu_s: float
+    ) -> None:
         self.build = build
         self.plan = build.plan
         self._emulator, self._sandbox, self._restore, self._cpu_s = emulator, sandbox, restore, cpu_s
@@ -167,7 +169,7 @@ class Guest:
         try:
             os.write(self._command, byte)
         except BrokenPipeError:
-            answer = b""
+            answer: bytes | None = b""
         else:
             answer = self._wait(limit_s)
         wall = time.perf_counter() - start

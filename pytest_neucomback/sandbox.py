@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import select
 import shutil
 import signal
 import struct
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,12 +114,13 @@ def run_tool(
     confined: bool = False,
     sandbox: bool = True,
     timeout_s: float = TOOL_TIMEOUT_S,
-    stdin: str | None = None,
+    keep: int = TOOL_OUTPUT_CHARS,
 ) -> ToolResult:
     """Run a program to its end in ``cwd`` (the only folder it may write when confined).
 
-    Holds the machine's lock shared, so that nothing compiles while something is timed. Never raises for what the
-    program does; ``HarnessError`` when it cannot be started.
+    Of its output the first ``keep`` characters are kept; the rest is read and thrown away, for a stranger's assembly
+    can make an assembler print without end. Holds the machine's lock shared, so that nothing compiles while something
+    is timed. Never raises for what the program does; ``HarnessError`` when it cannot be started.
     """
     command = list(argv)
     if confined and sandbox:
@@ -135,30 +138,58 @@ def run_tool(
             process = subprocess.Popen(
                 command,
                 cwd=cwd,
-                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
                 start_new_session=True,
                 env={**os.environ, "LC_ALL": "C"},
             )
         except OSError as error:
             raise HarnessError(f"cannot start {command[0]}: {error}") from error
         try:
-            output, _ = process.communicate(stdin, timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            _kill_group(process)
-            output, _ = process.communicate()
-            return ToolResult(124, f"stopped after {timeout_s:g} s\n{output[:TOOL_OUTPUT_CHARS]}")
+            ended, output = _read_output(process, keep, timeout_s)
         except BaseException:
             _kill_group(process)
-            process.wait()
             raise
-    return ToolResult(process.returncode, output[:TOOL_OUTPUT_CHARS])
+        finally:
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+    return (
+        ToolResult(process.returncode, output) if ended else ToolResult(124, f"stopped after {timeout_s:g} s\n{output}")
+    )
 
 
-def _kill_group(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+def _read_output(process: subprocess.Popen[bytes], keep: int, timeout_s: float) -> tuple[bool, str]:
+    """Whether the process closed its output in time, and what it wrote; if not in time, it is killed."""
+    assert process.stdout is not None
+    fd, deadline = process.stdout.fileno(), time.monotonic() + timeout_s
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    chunks: list[bytes] = []
+    size = 0
+    ended = False
+    while (left := deadline - time.monotonic()) > 0:
+        if not poll.poll(left * 1000):
+            continue
+        chunk = os.read(fd, 1 << 16)
+        if not chunk:
+            ended = True
+            break
+        if size < 4 * keep:  # a character takes at most four bytes
+            chunks.append(chunk)
+            size += len(chunk)
+    if ended:
+        try:
+            process.wait(max(deadline - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            ended = False
+    if not ended:
+        _kill_group(process)
+    return ended, b"".join(chunks).decode(errors="replace")[:keep]
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -169,13 +200,15 @@ def _kill_group(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Non
 # on the list because bubblewrap installs the filter before it starts qemu; with no other program in sight it leads
 # nowhere. prctl, clone and the socket family are absent or cut down: qemu starts one thread of its own.
 _QEMU_CALLS = (
-    "read write close fstat newfstatat stat lstat statx poll lseek mmap mprotect munmap brk rt_sigaction "
-    "rt_sigprocmask rt_sigreturn ioctl pread64 access pipe2 sched_yield mremap madvise dup getpid clone clone3 execve "
-    "exit exit_group uname fcntl readlink readlinkat sysinfo getuid getgid geteuid getegid sigaltstack arch_prctl "
-    "gettid futex sched_getaffinity set_tid_address clock_gettime clock_nanosleep nanosleep openat open set_robust_list "
-    "wait4 prlimit64 getrandom rseq tgkill restart_syscall getrlimit faccessat mincore getcwd prctl"
-).split()
-_X86_64_NUMBERS = dict(
+    "read", "write", "close", "fstat", "newfstatat", "stat", "lstat", "statx", "poll", "lseek", "mmap", "mprotect",
+    "munmap", "brk", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "ioctl", "pread64", "access", "pipe2",
+    "sched_yield", "mremap", "madvise", "dup", "getpid", "clone", "clone3", "execve", "exit", "exit_group", "uname",
+    "fcntl", "readlink", "readlinkat", "sysinfo", "getuid", "getgid", "geteuid", "getegid", "sigaltstack",
+    "arch_prctl", "gettid", "futex", "sched_getaffinity", "set_tid_address", "clock_gettime", "clock_nanosleep",
+    "nanosleep", "openat", "open", "set_robust_list", "wait4", "prlimit64", "getrandom", "rseq", "tgkill",
+    "restart_syscall", "getrlimit", "faccessat", "mincore", "getcwd", "prctl",
+)  # fmt: skip
+_X86_64_NUMBERS = dict(  # noqa: C408 - a table of names
     read=0, write=1, open=2, close=3, stat=4, fstat=5, lstat=6, poll=7, lseek=8, mmap=9, mprotect=10, munmap=11, brk=12,
     rt_sigaction=13, rt_sigprocmask=14, rt_sigreturn=15, ioctl=16, pread64=17, access=21, sched_yield=24, mremap=25,
     mincore=27, madvise=28, dup=32, nanosleep=35, getpid=39, clone=56, execve=59, exit=60, wait4=61, uname=63, fcntl=72,

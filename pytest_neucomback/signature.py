@@ -82,11 +82,13 @@ class Signature:
     """Pointer parameters through which the function may not write."""
 
 
-_UNSIGNED = tuple(
-    getattr(ci.TypeKind, n) for n in ("BOOL", "CHAR_U", "UCHAR", "USHORT", "UINT", "ULONG", "ULONGLONG")
-)
+_UNSIGNED = tuple(getattr(ci.TypeKind, n) for n in ("BOOL", "CHAR_U", "UCHAR", "USHORT", "UINT", "ULONG", "ULONGLONG"))
 _SIGNED = tuple(getattr(ci.TypeKind, n) for n in ("CHAR_S", "SCHAR", "SHORT", "INT", "LONG", "LONGLONG"))
 _FLOATS = (ci.TypeKind.FLOAT, ci.TypeKind.DOUBLE)
+
+
+class _UnsupportedTypeError(Exception):
+    """A type that the harness cannot fill or compare; becomes a ConfigError with the file's name."""
 
 
 def _convert(type_: Any, depth: int = 0) -> CType:
@@ -125,15 +127,22 @@ def _convert(type_: Any, depth: int = 0) -> CType:
             for f in canonical.get_fields()
         )
         return CType("record", **common, fields=members)
-    raise ConfigError(f"type {type_.spelling!r} is not supported in a task's interface")
+    raise _UnsupportedTypeError(f"type {type_.spelling!r} is not supported in a task's interface")
 
 
 def read_signature(path: Path, function: str, *, triple: str, resource_dir: Path) -> Signature:
     """Parse ``path`` for ``triple``.
 
-    Raises ConfigError, naming file and line, when the C does not parse, the function is missing, or a global is
-    defined where it has to be declared.
+    Raises ConfigError, naming the file, when the C does not parse, the function is missing, a global is defined where
+    it has to be declared, or a function keeps state in a static variable of its own.
     """
+    try:
+        return _read_signature(path, function, triple=triple, resource_dir=resource_dir)
+    except _UnsupportedTypeError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _read_signature(path: Path, function: str, *, triple: str, resource_dir: Path) -> Signature:
     index = ci.Index.create()
     arguments = [f"--target={triple}", "-std=gnu11", "-nostdinc", f"-isystem{resource_dir / 'include'}", "-fno-builtin"]
     unit = index.parse(str(path), args=arguments)
@@ -148,6 +157,7 @@ def read_signature(path: Path, function: str, *, triple: str, resource_dir: Path
         if cursor.location.file is None or cursor.location.file.name != str(path):
             continue
         if cursor.kind == ci.CursorKind.FUNCTION_DECL:
+            _refuse_local_statics(path, cursor)
             if cursor.spelling == function and cursor.is_definition():
                 target = cursor
             if functions.get(cursor.spelling) is None or cursor.is_definition():
@@ -159,9 +169,7 @@ def read_signature(path: Path, function: str, *, triple: str, resource_dir: Path
         raise ConfigError(f"{path}: no function {function!r} is defined here (defined: {known}); correct `function:`")
     body = next(c for c in target.get_children() if c.kind == ci.CursorKind.COMPOUND_STMT)
     start, end = body.extent.start.offset, body.extent.end.offset
-    params = tuple(
-        Variable(p.spelling or f"arg{i}", _convert(p.type)) for i, p in enumerate(target.get_arguments())
-    )
+    params = tuple(Variable(p.spelling or f"arg{i}", _convert(p.type)) for i, p in enumerate(target.get_arguments()))
     return Signature(
         function=function,
         returns=_convert(target.result_type),
@@ -184,12 +192,29 @@ def read_signature(path: Path, function: str, *, triple: str, resource_dir: Path
     )
 
 
-def _note_global(path: Path, cursor: Any, variables: dict[str, Variable]) -> None:
-    static = cursor.storage_class == ci.StorageClass.STATIC
-    leaf = cursor.type.get_canonical()
+def _refuse_local_statics(path: Path, function: Any) -> None:
+    for cursor in function.walk_preorder():
+        if (
+            cursor.kind == ci.CursorKind.VAR_DECL
+            and cursor.storage_class == ci.StorageClass.STATIC
+            and _mutable(cursor)
+        ):
+            raise ConfigError(
+                f"{path}:{cursor.location.line}: static variable {cursor.spelling!r} keeps its value between calls, "
+                "unseen by the harness. Make it const, or a global declared `extern`."
+            )
+
+
+def _mutable(variable: Any) -> bool:
+    leaf = variable.type.get_canonical()
     while leaf.kind == ci.TypeKind.CONSTANTARRAY:
         leaf = leaf.get_array_element_type().get_canonical()
-    if leaf.is_const_qualified():
+    return not leaf.is_const_qualified()
+
+
+def _note_global(path: Path, cursor: Any, variables: dict[str, Variable]) -> None:
+    static = cursor.storage_class == ci.StorageClass.STATIC
+    if not _mutable(cursor):
         return  # a table of the task's own: part of its code
     if cursor.storage_class == ci.StorageClass.EXTERN:
         variables[cursor.spelling] = Variable(cursor.spelling, _convert(cursor.type))

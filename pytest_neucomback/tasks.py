@@ -11,10 +11,11 @@ from typing import Any
 
 import yaml
 
+from .entries import check_external, check_inputs
 from .errors import ConfigError
 
 SPLITS = ("train", "valid", "test")
-_KEYS = {
+_KEYS: dict[str, type] = {
     "function": str,
     "level": str,
     "category": str,
@@ -72,9 +73,13 @@ class Task:
 
 def load_task(yaml_path: Path, *, suite: str = "bundled") -> Task:
     """Read one task. Raises ConfigError naming the file, the key and the mend."""
-    text = yaml_path.read_text()
     try:
+        text = yaml_path.read_text(encoding="utf-8")
         raw = yaml.load(text, Loader=_Loader)
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{yaml_path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{yaml_path}:{mark.line + 1}" if mark else str(yaml_path)
@@ -93,10 +98,15 @@ def load_task(yaml_path: Path, *, suite: str = "bundled") -> Task:
         raise ConfigError(f"{yaml_path}: split {raw['split']!r} is none of {', '.join(SPLITS)}")
     if not all(isinstance(case, dict) for case in raw.get("cases", [])):
         raise ConfigError(f"{yaml_path}: cases must be a list of input entries by name; see docs/tasks.md")
+    check_inputs(f"{yaml_path}: inputs", raw.get("inputs", {}))
+    for i, case in enumerate(raw.get("cases", [])):
+        check_inputs(f"{yaml_path}: cases[{i}]", {k: v for k, v in case.items() if k != "name"})
+    for name, external in raw.get("externals", {}).items():
+        check_external(f"{yaml_path}: externals.{name}", external)
     c_path = yaml_path.with_suffix(".c")
     if not c_path.is_file():
         raise ConfigError(f"{yaml_path}: {c_path.name} is missing beside it; a task is NAME.c and NAME.yaml")
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
     return Task(
         id=yaml_path.stem,
         suite=suite,

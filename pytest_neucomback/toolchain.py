@@ -22,8 +22,9 @@ from pathlib import Path
 from . import glue, layout
 from .arches import Arch, load_arches
 from .errors import ConfigError, HarnessError, ToolMissing
-from .policy import check_object
-from .sandbox import ToolResult, find_program, need_program, run_tool
+from .locks import machine_lock
+from .policy import ObjectFacts, check_object
+from .sandbox import TOOL_FILE_BYTES, ToolResult, find_program, need_program, run_tool
 from .signature import Signature, read_signature
 from .tasks import Task
 
@@ -149,16 +150,17 @@ class Toolchain:
         return (self._cached(key, make) / "ir.ll").read_text()
 
     def _checked(self, command: Sequence[str], cwd: Path, what: str) -> str:
-        result = run_tool(command, cwd=cwd)
+        result = run_tool(command, cwd=cwd, keep=TOOL_FILE_BYTES)
         if result.status:
-            raise HarnessError(f"{what} failed ({Path(command[0]).name}, status {result.status}): {result.output[:2000]}")
+            program = Path(command[0]).name
+            raise HarnessError(f"{what} failed ({program}, status {result.status}): {result.output[:2000]}")
         return result.output
 
     # --- plans and trusted builds -----------------------------------------------------------------------------
 
     def plan(self, task: Task) -> Plan:
         """Signature and memory layout of a task. Raises ConfigError for a task that cannot be used."""
-        key = (task.id, task.yaml_digest)
+        key = (task.id, task.digest())
         if key not in self._plans:
             signature = read_signature(
                 task.c_path, task.function, triple=self.arch.triple, resource_dir=clang_resource_dir(self.clang)
@@ -193,7 +195,7 @@ class Toolchain:
         folder = self._cached(key, make)
         return Build(folder / "program", plan, json.loads((folder / "facts.json").read_text())["code_bytes"])
 
-    def _facts(self, plan: Plan, path: Path):  # type: ignore[no-untyped-def]
+    def _facts(self, plan: Plan, path: Path) -> ObjectFacts | str:
         sizes = {g.name: g.type.size for g in plan.signature.globals}
         return check_object(path, function=plan.task.function, globals_=sizes, callable_=plan.callable)
 
@@ -207,8 +209,8 @@ class Toolchain:
             base = [
                 self.clang, f"--target={self.arch.triple}", *self.arch.clang_flags, f"-march={self.arch.march}",
                 "-std=gnu11", "-fno-pie", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-w",
-                "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-ffp-contract=off", "-fno-addrsig", "-nostdinc",
-                f"-I{clang_resource_dir(self.clang) / 'include'}",
+                "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-ffp-contract=off", "-fno-addrsig",
+                "-nostdinc", f"-I{clang_resource_dir(self.clang) / 'include'}",
             ]  # fmt: skip
             self._checked([*base, "-O1", "-c", "glue.c", "-o", "glue.o"], folder, f"glue of {plan.task.c_path}")
             core = [str(p) for p in sorted(self._core().glob("*.o"))]
@@ -245,6 +247,14 @@ class Toolchain:
             "--build-id=none", "-o", output, object_, str(harness),
         ]  # fmt: skip
 
+    def check_task(self, task: Task) -> None:
+        """Raise ConfigError unless the task's C and YAML fit each other. Compiles and runs nothing of it."""
+        from .inputs import draw  # it needs Plan, which is defined here
+
+        plan = self.plan(task)
+        glue.glue_source(task, plan.signature, self.arch)
+        draw(plan, "fixed:0")
+
     # --- candidates --------------------------------------------------------------------------------------------
 
     def build_candidate(self, task: Task, assembly: str, folder: Path) -> Build | BuildFailure:
@@ -253,7 +263,7 @@ class Toolchain:
         harness = folder / "harness.o"
         if not harness.exists():
             shutil.copyfile(self._harness(plan), harness)
-        (folder / "candidate.s").write_text(assembly)
+        (folder / "candidate.s").write_text(assembly, encoding="utf-8", errors="replace")
         march = [self.arch.as_march.format(march=self.march)] if self.arch.as_march else []
         link = self._link_command("candidate.o", "candidate", Path("harness.o"))
         gnu = [self.assembler, *self.arch.as_flags, *march, "-g", "-o", "candidate.o", "candidate.s"]
@@ -302,9 +312,13 @@ class Toolchain:
     def _cached(self, key: str, make: Callable[[Path], None]) -> Path:
         """The folder of this key, made once; two processes making it at the same time is harmless."""
         final = self.cache / "build" / key[:2] / key
+        if final.is_dir():
+            return final
         with self._guard:
             once = self._once.setdefault(key, threading.Lock())
-        with once:
+        # The machine first: who made something and waited for the machine would block judging threads that hold it
+        # and wait for the very same thing.
+        with machine_lock.shared(), once:
             if final.is_dir():
                 return final
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -324,7 +338,8 @@ class Toolchain:
 @functools.cache
 def _host_cpu() -> str:
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else platform.processor()
-    return hashlib.sha256("".join(re.findall(r"(?m)^(?:flags|Features|isa|model name).*$", info)[:2]).encode()).hexdigest()
+    lines = re.findall(r"(?m)^(?:flags|Features|isa|model name).*$", info)[:2]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def make_plan(task: Task, arch: Arch, signature: Signature) -> Plan:

@@ -145,6 +145,17 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """A verdict and what is known of the build."""
+
+    verdict: Verdict
+    code_bytes: int | None
+    """Size of the candidate's code; None when it did not build."""
+    judge_s: float
+    """Seconds of judging."""
+
+
+@dataclass(frozen=True)
 class Timing:
     """Candidate against reference, in nanoseconds of kernel time per call."""
 

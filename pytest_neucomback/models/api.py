@@ -161,12 +161,13 @@ class ApiModel:
     async def _attempt(self, request: ModelRequest, *, stream: bool) -> Reply:
         import openai
 
+        client = self._client_here()  # before the clocks start: importing and TLS set-up take their time
         started = time.monotonic()
         # Where a server refused to stream, silence until the reply is complete is what a healthy request looks like.
         idle_s = self._timeouts.total_s if self._dialect.refused_stream else self._timeouts.idle_s
         try:
             async with asyncio.timeout(self._timeouts.total_s) as total, asyncio.timeout(idle_s) as idle:
-                body = await self._exchange(request, idle, idle_s, stream=stream)
+                body = await self._exchange(client, request, idle, idle_s, stream=stream)
         except TimeoutError:
             if total.expired() and idle_s != self._timeouts.total_s:
                 raise _TryAgain(f"no complete reply within {self._timeouts.total_s:g} s") from None
@@ -181,9 +182,10 @@ class ApiModel:
             raise _Refused(f"the openai package refuses the request: {_one_line(str(error))}") from error
         return self._reply(body, time.monotonic() - started)
 
-    async def _exchange(self, request: ModelRequest, idle: asyncio.Timeout, idle_s: float, *, stream: bool) -> _Body:
+    async def _exchange(
+        self, client: openai.AsyncOpenAI, request: ModelRequest, idle: asyncio.Timeout, idle_s: float, *, stream: bool
+    ) -> _Body:
         """Send the request and read the reply, whichever of the two forms the server gives it."""
-        client = self._client_here()
         fields = dict(self.spec.sampling)
         if self.spec.max_tokens is not None:
             fields[self.spec.max_tokens_param] = self.spec.max_tokens

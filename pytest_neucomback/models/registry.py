@@ -14,6 +14,9 @@ import yaml
 
 from ..errors import ConfigError
 
+MODELS_FILE = "neucomback.models.yaml"
+"""The user's own file, looked for in the working directory unless another is named."""
+
 _BUILT_IN = Path(__file__).with_name("registry.yaml")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names stand in item ids and before commas, so they hold no blank, comma, colon, slash or bracket."""

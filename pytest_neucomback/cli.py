@@ -1,0 +1,211 @@
+"""The console command ``neucomback``: what is not a test run.
+
+Each subcommand is a function that declares its arguments and one that runs; the work itself is done elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from .errors import NeucombackError
+
+if TYPE_CHECKING:
+    from .doctor import Diagnosis
+    from .models.registry import ModelSpec
+
+MODEL_KINDS = {
+    "openai:MODEL_ID": "any model at OPENAI_BASE_URL with OPENAI_API_KEY: vLLM, Ollama, llama.cpp, a proxy",
+    "compiler:CC-OLEVEL": "a real compiler posing as a model, such as compiler:clang-O1; no network, no cost",
+    "files:DIR": "answers on disk: DIR/TASK.ARCH.s is assembly, DIR/TASK.ARCH.md a reply, TASK.ARCH.2.md the next one",
+    "replay:DIR": "the transcripts of an earlier report, in order; no network",
+}
+"""What a model string can be besides a name of the registry."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit status: 2 for an unusable input, else the subcommand's own."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+    except NeucombackError as error:
+        print(f"neucomback: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader has left (`| head`). Python flushes once more on exit, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141  # as of a program killed by SIGPIPE
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="neucomback",
+        description="Companion of the pytest plugin pytest-neucomback. Evaluations themselves are run with pytest.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _declare_doctor(commands)
+    _declare_models(commands)
+    return parser
+
+
+Commands = Any  # argparse keeps the type of add_subparsers' result to itself
+
+
+# --- doctor ---------------------------------------------------------------------------------------------------------
+
+
+def _declare_doctor(commands: Commands) -> None:
+    about = "Say which tools are here, which are missing, and the command that installs those."
+    parser = commands.add_parser(
+        "doctor",
+        help="check that everything needed is installed and works",
+        description=f"{about} Exit status 0 when the host's architecture (with --arch, every named one) can be judged.",
+    )
+    parser.add_argument(
+        "--arch", metavar="A,B", help="architectures to look at, all needed; default: all, the host's needed"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_doctor)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from . import doctor
+
+    arches = None if arguments.arch is None else [a.strip() for a in arguments.arch.split(",") if a.strip()]
+    diagnosis = doctor.diagnose(doctor.make_scope(arches))
+    print(_doctor_json(diagnosis) if arguments.json else _doctor_text(diagnosis))
+    return 0 if diagnosis.ready else 1
+
+
+def _doctor_json(diagnosis: Diagnosis) -> str:
+    scope = diagnosis.scope
+    return json.dumps(
+        {
+            "ready": diagnosis.ready,
+            "arches": {
+                arch: {"judged": not (bad := diagnosis.obstacles(arch)), "obstacles": [check.name for check in bad]}
+                for arch in scope.arches
+            },
+            "missing_packages": diagnosis.missing_packages,
+            "install": diagnosis.install_command,
+            "checks": [asdict(check) for check in diagnosis.checks],
+        },
+        indent=2,
+    )
+
+
+def _doctor_text(diagnosis: Diagnosis) -> str:
+    lines: list[str] = []
+    section = None
+    width = max(len(check.name) for check in diagnosis.checks)
+    for check in diagnosis.checks:
+        if check.section != section:
+            section = check.section
+            lines += ["", section] if lines else [section]
+        mark = "ok" if check.ok else "MISSING" if check.required else "absent"
+        lines.append(f"  {mark:7}  {check.name:{width}}  {check.found}")
+        if not check.ok:
+            lines.append(f"  {'':7}  {'':{width}}  needed for {check.needed_for}; to mend: {check.fix}")
+    lines.append("")
+    for arch in diagnosis.scope.arches:
+        bad = diagnosis.obstacles(arch)
+        lines.append(f"{arch}: {'can be judged' if not bad else 'cannot be judged: ' + ', '.join(c.name for c in bad)}")
+    if diagnosis.install_command:
+        lines += ["", "Install everything missing:", f"  {diagnosis.install_command}"]
+    return "\n".join(lines)
+
+
+# --- models ---------------------------------------------------------------------------------------------------------
+
+
+def _declare_models(commands: Commands) -> None:
+    from .models.registry import MODELS_FILE
+
+    parser = commands.add_parser(
+        "models",
+        help="list what --nc-model can name",
+        description="List the models that --nc-model knows by name, and what else it takes.",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--nc-models-file",
+        type=Path,
+        metavar="PATH",
+        help=f"YAML file with models of your own; default: {MODELS_FILE} if there is one",
+    )
+    parser.set_defaults(run=_models)
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from .models import load_registry
+    from .models.registry import MODELS_FILE
+
+    own = arguments.nc_models_file
+    if own is None and Path(MODELS_FILE).exists():
+        own = Path(MODELS_FILE)
+    rows = [_model_row(spec) for spec in load_registry(own).values()]
+    if arguments.json:
+        print(
+            json.dumps(
+                {"models_file": None if own is None else str(own), "models": rows, "kinds": MODEL_KINDS}, indent=2
+            )
+        )
+        return 0
+    print("Models by name; prices in US dollars per million tokens, `-` where not known\n")
+    header = ("name", "model id", "endpoint", "key variable", "is set", "in", "out", "max tokens")
+    print(_table(header, [_model_cells(row) for row in rows], right=(5, 6, 7)))
+    print("\nNotes (who is retired when, which weights a host serves): neucomback models --json")
+    print("\nOther model strings\n")
+    print(_table(None, list(MODEL_KINDS.items())))
+    print(f"\nModels of your own: {own if own else f'none; {MODELS_FILE} in this folder adds some'}")
+    return 0
+
+
+def _model_row(spec: ModelSpec) -> dict[str, Any]:
+    from .models import ApiModel
+
+    where = urlsplit(spec.base_url)
+    return {
+        "name": spec.name,
+        "model_id": spec.model_id,
+        "endpoint": (where.hostname or "") + (f":{where.port}" if where.port else ""),
+        "key_env": spec.key_env,
+        "key_set": bool(os.environ.get(spec.key_env, "").strip()),
+        "usable": ApiModel(spec).missing_key() is None,
+        "usd_per_mtok_in": spec.usd_per_mtok_in,
+        "usd_per_mtok_out": spec.usd_per_mtok_out,
+        "price_as_of": spec.price_as_of,
+        "max_tokens": spec.max_tokens,
+        "notes": spec.notes,
+    }
+
+
+def _model_cells(row: dict[str, Any]) -> list[str]:
+    prices = ("-" if row[key] is None else f"{row[key]:.2f}" for key in ("usd_per_mtok_in", "usd_per_mtok_out"))
+    key = "yes" if row["key_set"] else "not needed" if row["usable"] else "no"
+    limit = "-" if row["max_tokens"] is None else str(row["max_tokens"])
+    return [row["name"], row["model_id"], row["endpoint"], row["key_env"], key, *prices, limit]
+
+
+def _table(header: Sequence[str] | None, rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Columns as wide as their widest cell, those in ``right`` flush right."""
+    lines = [*([header] if header else []), *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

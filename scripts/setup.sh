@@ -57,8 +57,8 @@ install_packages() {
   if [[ $EUID -ne 0 ]]; then
     command -v sudo >/dev/null ||
       die "packages are missing, and this is neither root nor is there sudo. As root, run: $by_hand"
-    # asks for a password here, where the prompt can be seen
-    sudo -v || die "sudo refused. As root, run: $by_hand"
+    # Asks for the password here, where the prompt can be seen. (sudo -v would ask in spite of some NOPASSWD rules.)
+    sudo true || die "sudo refused. As root, run: $by_hand"
     as_root=(sudo "${as_root[@]}")
   fi
   say "installing ${#missing[@]} Debian packages (a minute or two): ${missing[*]}"

@@ -8,6 +8,7 @@ an answer of the model.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import ipaddress
 import json
@@ -15,6 +16,7 @@ import math
 import os
 import random
 import time
+import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -149,6 +151,28 @@ class ApiModel:
                 if self._on_retry:
                     self._on_retry(self.name, attempt, failure.reason, delay_s)
                 await self._sleep(delay_s)
+
+    async def probe(self, timeout_s: float = 5.0) -> str | None:
+        """One line when nothing listens at the endpoint, else None. Connects and sends nothing.
+
+        Behind a proxy the endpoint's own address says little, so that nothing is tried.
+        """
+        url = urlsplit(self.spec.base_url)
+        host = url.hostname or ""
+        proxies = urllib.request.getproxies()
+        if (url.scheme in proxies or "all" in proxies) and not urllib.request.proxy_bypass(host):
+            return None
+        try:
+            port = url.port or (443 if url.scheme == "https" else 80)
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), timeout_s)
+        except (OSError, TimeoutError) as error:
+            reason = f"no connection within {timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
+            variable = "OPENAI_BASE_URL" if self.name.startswith("openai:") else "the model's base_url"
+            return self._describe(f"nothing answers ({_one_line(reason)})", f"Start the endpoint or correct {variable}.")
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        return None
 
     async def aclose(self) -> None:
         """Close the connections, if any were opened in this loop."""

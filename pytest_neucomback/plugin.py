@@ -436,8 +436,9 @@ class Controller:
         node.workerinput["nc_seed"] = self.run.seed
         self._ends.append(ControllerEnd(self.engine, channel))
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> None:
-        """Items start to run: show how far they are."""
+        """Items start to run: show how far they are. First, because the first loop that answers ends the round."""
         if self.progress:
             self.progress.start()
 

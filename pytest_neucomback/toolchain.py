@@ -37,6 +37,8 @@ _COMMON = (
     "-fno-unwind-tables", "-nostdinc",
 )  # fmt: skip
 MAX_ERRORS_SHOWN = 8
+ASSEMBLE_TIMEOUT_S = 20.0
+"""For assembling and linking one candidate; honest ones need some hundredths."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,9 @@ class Toolchain:
             own = [self.clang, f"--target={self.arch.triple}", "-fno-addrsig", *self.arch.clang_flags]
         elif compiler == "gcc":
             own = [need_program(self.arch.gcc, self.arch.packages["gcc"][0]), *self.arch.gcc_flags]
-            # clang's headers ask whether a next header exists, which gcc calls an error without any folder to look in
-            include += ["-idirafter", str(DRIVER)]
+            # clang's headers serve gcc as well (gcc's own want a libc), once gcc has a further folder to look for "next"
+            # headers in and two of clang's questions are answered.
+            include += ["-idirafter", str(DRIVER), "-D__has_feature(x)=0", "-D__building_module(x)=0"]
         else:
             raise ConfigError(f"unknown compiler {compiler!r}. Known: clang, gcc.")
         return [*own, f"-{opt}", f"-march={self.march}", *_COMMON, *include]
@@ -259,8 +262,13 @@ class Toolchain:
 
     # --- candidates --------------------------------------------------------------------------------------------
 
-    def build_candidate(self, task: Task, assembly: str, folder: Path) -> Build | BuildFailure:
-        """Assemble and link a candidate in ``folder``, in the sandbox. GNU as is tried first, then clang."""
+    def build_candidate(
+        self, task: Task, assembly: str, folder: Path, *, timeout_s: float | None = None
+    ) -> Build | BuildFailure:
+        """Assemble and link a candidate in ``folder``, in the sandbox. GNU as is tried first, then clang.
+
+        ``timeout_s`` bounds each of the two tries below what ASSEMBLE_TIMEOUT_S allows.
+        """
         plan = self.plan(task)
         harness = folder / "harness.o"
         if not harness.exists():
@@ -269,13 +277,14 @@ class Toolchain:
         march = [self.arch.as_march.format(march=self.march)] if self.arch.as_march else []
         link = self._link_command("candidate.o", "candidate", Path("harness.o"))
         gnu = [self.assembler, *self.arch.as_flags, *march, "-g", "-o", "candidate.o", "candidate.s"]
-        first = self._assemble(gnu, link, folder)
+        limit = ASSEMBLE_TIMEOUT_S if timeout_s is None else min(timeout_s, ASSEMBLE_TIMEOUT_S)
+        first = self._assemble(gnu, link, folder, limit)
         if first.status == 3:
             clang = [
                 self.clang, f"--target={self.arch.triple}", *self.arch.clang_flags, f"-march={self.march}", "-c", "-g",
                 "-x", "assembler", "-o", "candidate.o", "candidate.s",
             ]  # fmt: skip
-            second = self._assemble(clang, link, folder)
+            second = self._assemble(clang, link, folder, limit)
             if second.status == 3:
                 return BuildFailure(_best_errors(assembly, first.output, second.output))
             first = second
@@ -288,12 +297,12 @@ class Toolchain:
             return BuildFailure(_link_errors(first.output))
         return Build(folder / "candidate", plan, facts.code_bytes)
 
-    def _assemble(self, assemble: list[str], link: list[str], folder: Path) -> ToolResult:
+    def _assemble(self, assemble: list[str], link: list[str], folder: Path, timeout_s: float) -> ToolResult:
         # One sandbox for both programs. Status 3: the assembler refused; 4: the linker did.
         script = '"$@" </dev/null || exit 3'
         quoted = " ".join("'" + part.replace("'", "'\\''") + "'" for part in link)
         command = ["/bin/sh", "-c", f"rm -f candidate.o candidate; {script}; {quoted} || exit 4", "sh", *assemble]
-        return run_tool(command, cwd=folder, confined=True, sandbox=self.sandbox, timeout_s=20)
+        return run_tool(command, cwd=folder, confined=True, sandbox=self.sandbox, timeout_s=timeout_s)
 
     # --- cache ---------------------------------------------------------------------------------------------------
 

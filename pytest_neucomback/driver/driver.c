@@ -115,18 +115,19 @@ static void nc_time(struct nc_control *c)
         u64 ticks = nc_timed_call(c);
         best = ticks < best ? ticks : best;
     }
-    c->overhead_ticks = best;
     nc_target = (u64)nc_candidate_entry;
     u64 ns = nc_now_ns(), ticks = nc_ticks();
-    for (u64 s = 0; s < c->n_samples && s < NC_MAX_SAMPLES; s++) {
+    u64 samples = c->n_samples, reps = c->reps, restore = c->restore; /* as asked, whatever the candidate writes there */
+    for (u64 s = 0; s < samples && s < NC_MAX_SAMPLES; s++) {
         u64 sum = 0;
-        for (u64 r = 0; r < c->reps; r++) {
-            if (c->restore)
+        for (u64 r = 0; r < reps; r++) {
+            if (restore)
                 nc_restore(c);
             sum += nc_timed_call(c);
         }
         c->samples[s] = sum;
     }
+    c->overhead_ticks = best;
     c->clock_ticks = nc_ticks() - ticks;
     c->clock_ns = nc_now_ns() - ns;
 }

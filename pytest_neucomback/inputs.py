@@ -126,7 +126,7 @@ class _Drawing:
         args = self._arguments(objects)
         junk = self.rng.integers(0, 1 << 63, size=64, dtype=np.uint64)
         returns = self._mock_returns()
-        fill = "default fill" if self.default_fill is DEFAULT_FLOAT_FILLS[0] else "grid fill"
+        fill = "uniform fill" if self.default_fill is DEFAULT_FLOAT_FILLS[0] else "grid fill"
         label = str(self.case.get("name", "")) or fill
         if self.shown:
             label += f" ({', '.join(self.shown)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import shlex
 import sys
@@ -133,10 +134,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RUN] = run
     if not settings.models:
         return
-    if not config.args or config.args == [str(config.invocation_params.dir)]:
-        # plain `pytest --nc-model=...` where no testpaths are set and nothing was named
-        if config.args_source is not pytest.Config.ArgsSource.ARGS:
-            config.args = [str(Path(__file__).with_name("items.py"))]
+    if config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR and not _has_tests(config):
+        # plain `pytest --nc-model=...` in a folder without tests of its own: the benchmark is what is meant
+        config.args = [str(Path(__file__).with_name("items.py"))]
     try:
         _load(run)
     except NeucombackError as error:
@@ -146,6 +146,16 @@ def pytest_configure(config: pytest.Config) -> None:
             _connect(run)
         else:
             config.pluginmanager.register(Controller(run), "neucomback-controller")
+
+
+def _has_tests(config: pytest.Config) -> bool:
+    """Whether there is a test module below the folder that pytest was started in."""
+    patterns, pruned = config.getini("python_files"), config.getini("norecursedirs")
+    for _, folders, files in os.walk(config.invocation_params.dir):
+        if any(fnmatch.fnmatch(name, pattern) for name in files for pattern in patterns):
+            return True
+        folders[:] = [f for f in folders if not any(fnmatch.fnmatch(f, pattern) for pattern in pruned)]
+    return False
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -461,8 +471,8 @@ class Controller:
         if nc["unjudged"]:
             return "unjudged", "", ("UNJUDGED", {"red": True}) if config.get_verbosity() > 0 else ""
         if config.get_verbosity() <= 0 and getattr(report, "when", "") == "call":
-            word = "xfailed" if hasattr(report, "wasxfail") else report.outcome
-            return word, "", ""
+            category = "xfailed" if hasattr(report, "wasxfail") else report.outcome
+            return category, "", category.upper()
         return None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -130,8 +130,6 @@ def failure_text(record: Record, *, transcript_path: str | None, candidate_path:
         lines.append(f"candidate:  {candidate_path}")
     if transcript_path:
         lines.append(f"transcript: {transcript_path}")
-    if candidate_path and record.verdict not in (Outcome.CORRECT, Outcome.UNJUDGED):
-        lines.append(f"reproduce:  neucomback repro {item}")
     return "\n".join(lines)
 
 

@@ -131,8 +131,8 @@ class Toolchain:
             own = [self.clang, f"--target={self.arch.triple}", "-fno-addrsig", *self.arch.clang_flags]
         elif compiler == "gcc":
             own = [need_program(self.arch.gcc, self.arch.packages["gcc"][0]), *self.arch.gcc_flags]
-            # clang's headers serve gcc as well (gcc's own want a libc), once gcc has a further folder to look for "next"
-            # headers in and two of clang's questions are answered.
+            # clang's headers serve gcc as well (gcc's own want a libc), once gcc has a further folder to look for
+            # "next" headers in and two of clang's questions are answered.
             include += ["-idirafter", str(DRIVER), "-D__has_feature(x)=0", "-D__building_module(x)=0"]
         else:
             raise ConfigError(f"unknown compiler {compiler!r}. Known: clang, gcc.")

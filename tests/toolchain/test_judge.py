@@ -393,7 +393,7 @@ FAILURES = {
     "wrong": {"count": 63},
     "guard": {"count": 65},
     "null": {"before": "read_null"},
-    "illegal": {"before": "illegal"},
+    "wild store": {"before": "store_a"},
     "register": {"before": "clobber"},
     "call": {"before": "call"},
 }

@@ -1,0 +1,182 @@
+"""Timing on the host: the shape of its answers, and candidates that try to cheat it. No noisy number is asserted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_neucomback import timing
+from pytest_neucomback.errors import HarnessError
+from pytest_neucomback.judge import Judge, JudgeSettings
+from pytest_neucomback.layout import CONTROL_ADDR, Control
+from pytest_neucomback.tasks import Task
+from pytest_neucomback.timing import TimingSettings
+from pytest_neucomback.toolchain import Toolchain
+
+MakeTask = Callable[[str, str, str], Task]
+
+SMOOTH_C = """\
+#define N 2000
+extern float x[N], y[N];
+void smooth(void)
+{
+    for (int i = 1; i < N - 1; i++)
+        y[i] = (x[i - 1] + x[i] + x[i + 1]) * 0.25f;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def smooth(make_task: MakeTask) -> Task:
+    return make_task("smooth", SMOOTH_C, "observe: [y]\n")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer launches and shorter samples than a real run."""
+    monkeypatch.setattr(timing, "LAUNCHES", 4)
+    monkeypatch.setattr(timing, "SAMPLES_PER_LAUNCH", 9)
+    monkeypatch.setattr(timing, "SAMPLE_NS", 50_000.0)
+
+
+@pytest.fixture(scope="module")
+def honest(native: Toolchain, smooth: Task) -> str:
+    return native.compile_source("clang", "O3", smooth.c_path)
+
+
+def wrapped(assembly: str, before: str) -> str:
+    """The same code under another name, behind a function that runs ``before`` and then jumps to it."""
+    inner = assembly.replace("smooth", "inner").replace("\t.globl\tinner", "")
+    return f"{inner}\n    .text\n    .globl smooth\nsmooth:\n{before}\n    jmp inner\n    .local calls\n    .comm calls, 8, 8\n"
+
+
+def test_kernel_against_itself(native_judge: Judge, smooth: Task, honest: str) -> None:
+    """The reference timed against itself gives samples of both sides and an interval around a ratio near 1."""
+    result = native_judge.time(smooth, "x86_64", honest)
+    assert result.native
+    assert result.outcome in ("faster", "tied", "slower")
+    assert result.speedup is not None
+    assert result.speedup_ci is not None
+    assert result.candidate_ns is not None
+    low, high = result.speedup_ci
+    assert low <= result.speedup <= high
+    assert 0.3 < result.speedup < 3
+    assert len(result.candidate_samples_ns) == len(result.reference_samples_ns)
+    assert 4 * 3 <= len(result.candidate_samples_ns) <= 4 * 9
+    assert min(result.candidate_samples_ns) <= result.candidate_ns <= max(result.candidate_samples_ns)
+    assert 20 < result.candidate_ns < 1e6
+    assert set(result.as_json()) >= {"native", "candidate_ns", "reference_ns", "speedup", "speedup_ci", "outcome"}
+
+
+def test_much_slower_candidate_is_slower(native_judge: Judge, smooth: Task, honest: str) -> None:
+    """A candidate that wastes ten times the reference's time is slower, with the whole interval below 1."""
+    waste = "    movl $20000, %eax\n1:  decl %eax\n    jne 1b"
+    result = native_judge.time(smooth, "x86_64", wrapped(honest, waste))
+    assert result.outcome == "slower"
+    assert result.speedup_ci is not None
+    assert result.speedup_ci[1] < 1
+
+
+def test_much_faster_candidate_is_faster(native: Toolchain, smooth: Task, honest: str) -> None:
+    """Optimised code against an unoptimised reference is faster."""
+    judge = Judge(JudgeSettings(7, 4, reference="clang-O0"), {"x86_64": native})
+    result = judge.time(smooth, "x86_64", honest)
+    assert result.outcome == "faster"
+    assert result.speedup_ci is not None
+    assert result.speedup_ci[0] > 1
+
+
+def test_published_protocol(native: Toolchain, smooth: Task, honest: str) -> None:
+    """--nc-timing=paper takes 11 runs a side, no interval, and says what it did."""
+    judge = Judge(JudgeSettings(7, 4, timing=TimingSettings("paper")), {"x86_64": native})
+    result = judge.time(smooth, "x86_64", honest)
+    assert len(result.candidate_samples_ns) == len(result.reference_samples_ns) == 11
+    assert result.candidate_ns == pytest.approx(sum(sorted(result.candidate_samples_ns)[3:8]) / 5)
+    assert result.speedup_ci is None
+    assert "published protocol" in result.note
+
+
+def test_emulated_arches_have_no_time(toolchain_of: Callable[[str], Toolchain], smooth: Task) -> None:
+    """An emulated candidate gets no number and no outcome."""
+    toolchain = next((t for a in ("aarch64", "riscv64") if not (t := toolchain_of(a)).arch.native), None)
+    assert toolchain is not None
+    result = Judge(JudgeSettings(7, 4), {toolchain.arch.name: toolchain}).time(smooth, toolchain.arch.name, "")
+    assert (result.native, result.candidate_ns, result.outcome) == (False, None, None)
+    assert "emulated" in result.note
+
+
+CHEATS = {
+    "stops working after 500 calls": "    incq calls\n    cmpq $500, calls\n    jbe 1f\n    ret\n1:",
+    "works only when it is called for a verdict": (
+        f"    cmpq $0, {CONTROL_ADDR + Control.reps.offset}\n    je 1f\n    ret\n1:"
+    ),
+    "spoils one element late": "    incq calls\n    cmpq $500, calls\n    jbe 1f\n    movl $0, x\n    movl $1, y\n1:",
+}
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_other_results_after_timing_are_refused(
+    cheat: str, native_judge: Judge, smooth: Task, honest: str
+) -> None:
+    """A candidate that is right while it is judged and wrong while or after it is timed gets no time."""
+    text = wrapped(honest, CHEATS[cheat])
+    assert native_judge.judge(smooth, "x86_64", text).verdict == "correct"
+    with pytest.raises(HarnessError, match="other results after it was timed"):
+        native_judge.time(smooth, "x86_64", text)
+
+
+def test_outputs_learnt_by_heart_are_refused(native_judge: Judge, native: Toolchain, make_task: MakeTask) -> None:
+    """A candidate that repeats its last results without looking at its inputs is found out by other inputs."""
+    c = "extern double t[8];\ndouble sum(void)\n{\n    double s = 0;\n    for (int i = 0; i < 8; i++)\n        s += t[i];\n" \
+        "    return s;\n}\n"  # fmt: skip
+    task = make_task("sum", c, "observe: [result]\n")
+    honest = native.compile_source("clang", "O3", task.c_path)
+    inner = honest.replace("sum", "inner").replace("\t.globl\tinner", "")
+    text = inner + (
+        "\n    .globl sum\nsum:\n    incq calls\n    cmpq $300, calls\n    ja 1f\n    subq $8, %rsp\n    call inner\n"
+        "    addq $8, %rsp\n    movsd %xmm0, last\n    ret\n1:  movsd last, %xmm0\n    ret\n"
+        "    .local calls\n    .comm calls, 8, 8\n    .local last\n    .comm last, 8, 8\n"
+    )
+    assert native_judge.judge(task, "x86_64", text).verdict == "correct"
+    with pytest.raises(HarnessError, match="other results after it was timed"):
+        native_judge.time(task, "x86_64", text)
+
+
+def test_forged_clock_fields_change_nothing(native_judge: Judge, smooth: Task, honest: str) -> None:
+    """Writing to the control block's timing fields does not make a candidate look faster."""
+    fields = "\n".join(
+        f"    movq ${value}, {CONTROL_ADDR + getattr(Control, name).offset}"
+        for name, value in {"overhead_ticks": 1000000, "clock_ns": 1, "clock_ticks": 1000000000, "reps": 1}.items()
+    )
+    waste = "    movl $20000, %eax\n1:  decl %eax\n    jne 1b\n"
+    assert native_judge.time(smooth, "x86_64", wrapped(honest, waste + fields)).outcome == "slower"
+
+
+def test_crash_while_timed_is_refused(native_judge: Judge, smooth: Task, honest: str) -> None:
+    """A candidate that crashes after many calls gives an error that says so, and no time."""
+    text = wrapped(honest, "    incq calls\n    cmpq $300, calls\n    jbe 1f\n    ud2\n1:")
+    with pytest.raises(HarnessError, match="ended with fault"):
+        native_judge.time(smooth, "x86_64", text)
+
+
+def test_kernels_with_mocks_can_be_timed(native: Toolchain, native_judge: Judge, make_task: MakeTask) -> None:
+    """Calls to mocks during timing do not make the check afterwards fail."""
+    c = "extern int v[32];\nextern int ask(int);\nvoid poll(void)\n{\n    for (int i = 0; i < 32; i++)\n" \
+        "        v[i] += ask(v[i]);\n}\n"  # fmt: skip
+    task = make_task("poll", c, "observe: [v]\nexternals:\n  ask: {kind: mock, returns: 3}\n")
+    result = native_judge.time(task, "x86_64", native.compile_source("clang", "O2", task.c_path))
+    assert result.candidate_ns
+
+
+def test_folders_are_removed(
+    native_judge: Judge, smooth: Task, honest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Timing leaves no work folder behind, even when it raises."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.setattr("pytest_neucomback.judge.new_work_folder", lambda: folder)
+    with pytest.raises(HarnessError, match="did not build again"):
+        native_judge.time(smooth, "x86_64", "garbage")
+    assert not folder.exists()

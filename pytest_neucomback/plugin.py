@@ -183,6 +183,7 @@ def _load(run: Run) -> None:
         check_sandbox()
     run.toolchains = check_tools(settings.arches, cache=settings.cache, march=settings.march, sandbox=settings.sandbox)
     run.models = _models(run)
+    _check_compilers(run)
     levels = sorted({t.level for t in tasks})
     for model in settings.models:
         for arch in settings.arches:
@@ -194,6 +195,17 @@ def _load(run: Run) -> None:
             for task in tasks:
                 if task.suite != "bundled":  # the bundled ones are checked by the project's own tests
                     toolchain.check_task(task)
+
+
+def _check_compilers(run: Run) -> None:
+    """The compilers that models or the reference need, for every arch. Raises ToolMissing."""
+    from .models import CompilerModel
+
+    needed = {m.compiler for m in run.models.values() if isinstance(m, CompilerModel)}
+    for toolchain in run.toolchains.values():
+        timed = toolchain.emulator is None and any(run.settings.timed(t.level) for t in run.tasks.values())
+        for compiler in sorted(needed | ({run.settings.reference.partition("-")[0]} if timed else set())):
+            toolchain.compiler_command(compiler, "O2")
 
 
 def _check_model_names(run: Run) -> None:

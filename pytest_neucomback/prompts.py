@@ -152,9 +152,7 @@ def bundled_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "prompts"
 
 
-def load_prompt(
-    label: str, *, model: str, arch: str, level: str, project: Path
-) -> Prompt:
+def load_prompt(label: str, *, model: str, arch: str, level: str, project: Path) -> Prompt:
     """The prompt a user named.
 
     ``learned`` is the stored winner for model, arch and level; ``learned:ARCH/LEVEL/MODEL`` another's; a name is a file
@@ -192,12 +190,12 @@ def learned_path(where: str, project: Path) -> Path | None:
 def read_prompt(path: Path, *, label: str, project: Path, depth: int = 0) -> Prompt:
     """Read a prompt file. Raises ConfigError naming file and key."""
     try:
-        raw = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected a prompt file with keys such as initial, debug, optimise")
-    if unknown := sorted(set(raw) - _KEYS):
+    if unknown := sorted(set(raw) - _KEYS, key=str):
         raise ConfigError(f"{path}: unknown key {unknown[0]!r}. Known: {', '.join(sorted(_KEYS))}.")
     templates: dict[str, str] = {}
     if "parent" in raw:
@@ -213,12 +211,15 @@ def read_prompt(path: Path, *, label: str, project: Path, depth: int = 0) -> Pro
             templates[name] = _checked_template(path, name, raw[name], allowed)
         elif name not in templates:
             raise ConfigError(f"{path}: {name} is missing; add it or name a `parent:` to take it from")
+    provenance = raw.get("provenance") or {}
+    if not isinstance(provenance, dict):
+        raise ConfigError(f"{path}: provenance must be a mapping, not {provenance!r}")
     return Prompt(
         label=label,
         templates=templates,
         correctness_rules=_rules(path, "correctness_rules", raw.get("correctness_rules") or []),
         performance_rules=_rules(path, "performance_rules", raw.get("performance_rules") or []),
-        provenance=raw.get("provenance") or {},
+        provenance=provenance,
         path=path,
     )
 
@@ -246,7 +247,10 @@ def _rules(path: Path, key: str, raw: Any) -> tuple[Rule, ...]:
             kind = entry.get("kind", "semantic")
             if kind not in RULE_KINDS:
                 raise ConfigError(f"{path}: {key}: kind {kind!r} is none of {', '.join(RULE_KINDS)}")
-            rules.append(Rule(entry["text"], kind, tuple(entry.get("sources", ()))))
+            sources = entry.get("sources") or []
+            if not isinstance(sources, list):
+                raise ConfigError(f"{path}: {key}: sources must be a list, not {sources!r}")
+            rules.append(Rule(entry["text"], kind, tuple(str(s) for s in sources)))
         else:
             raise ConfigError(f"{path}: {key} must be a list of texts or of {{text, kind, sources}}")
     return tuple(rules)

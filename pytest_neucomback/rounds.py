@@ -129,7 +129,6 @@ async def run_item(
         messages = conversation.optimise(
             best.candidate.assembly, steps.measurement(workflow.keys[best.turn], timing), await steps.reference()
         )
-        trajectory.opt_rounds += 1
         attempt = await workflow.generate("optimise", messages)
         if attempt is None:
             break
@@ -164,6 +163,8 @@ class _Workflow:
             last = current
             if kind == "generate":
                 self.trajectory.debug_rounds = repair
+            elif not repair:
+                self.trajectory.opt_rounds += 1
             if current.verdict.outcome in (Outcome.CORRECT, Outcome.UNJUDGED):
                 break
             assert current.feedback is not None

@@ -122,6 +122,17 @@ class Toolchain:
         """Path of the emulator, None on the arch's own host. Raises ToolMissing."""
         return None if self.arch.native else need_program(self.arch.emulator, self.arch.packages["emulator"][0])
 
+    def check_march(self) -> None:
+        """Raise ConfigError when clang does not know the ISA level."""
+        probe = [*self.compiler_command("clang", "O0"), "-x", "c", "-c", "-o", "/dev/null", "/dev/null"]
+        result = run_tool(probe, cwd=Path("/"))
+        if result.status:
+            known = ", ".join(self.arch.marches)
+            raise ConfigError(
+                f"--nc-march={self.march}: clang does not know this ISA level for {self.arch.name}. "
+                f"Examples: {known}; one level serves all architectures of a run."
+            )
+
     # --- compiling trusted C ----------------------------------------------------------------------------------
 
     def compiler_command(self, compiler: str, opt: str) -> list[str]:
@@ -434,6 +445,8 @@ def check_tools(arches: Sequence[str], *, cache: Path, march: str | None, sandbo
         try:
             toolchain = Toolchain(arch, march=march, cache=cache, sandbox=sandbox)
             _ = toolchain.emulator
+            if march:
+                toolchain.check_march()
             found[arch] = toolchain
         except ToolMissing as error:
             missing.append(f"{arch}: {error}")

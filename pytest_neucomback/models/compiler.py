@@ -35,6 +35,11 @@ class CompilerModel:
         self._cc, self._opt = parse_compiler(name)
         self._compile_source = compile_source
 
+    @property
+    def compiler(self) -> str:
+        """clang or gcc."""
+        return self._cc
+
     def identity(self) -> dict[str, Any]:
         return {"kind": "compiler", "cc": self._cc, "opt": self._opt}
 

@@ -135,7 +135,7 @@ def test_outputs_learnt_by_heart_are_refused(native_judge: Judge, native: Toolch
     honest = native.compile_source("clang", "O3", task.c_path)
     inner = honest.replace("sum", "inner").replace("\t.globl\tinner", "")
     text = inner + (
-        "\n    .globl sum\nsum:\n    incq calls\n    cmpq $300, calls\n    ja 1f\n    subq $8, %rsp\n    call inner\n"
+        "\n    .text\n    .globl sum\nsum:\n    incq calls\n    cmpq $300, calls\n    ja 1f\n    subq $8, %rsp\n    call inner\n"
         "    addq $8, %rsp\n    movsd %xmm0, last\n    ret\n1:  movsd last, %xmm0\n    ret\n"
         "    .local calls\n    .comm calls, 8, 8\n    .local last\n    .comm last, 8, 8\n"
     )

@@ -13,10 +13,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
-from pytest_benchmark.utils import NameWrapper
+from pytest_benchmark import fixture as benchmark_fixture
+from pytest_benchmark import utils as benchmark_utils
 
 from .types import ItemKey, Timing
+
+# untyped, like everything else taken from there
+_Fixture: Any = benchmark_fixture.BenchmarkFixture
+_NameWrapper: Any = benchmark_utils.NameWrapper
 
 SHOWN_GROUPS = 3
 """With more groups than this the terminal table is left out unless --benchmark-verbose asks for it."""
@@ -58,9 +62,9 @@ def replay(config: pytest.Config, timings: dict[ItemKey, Timing], nodeids: dict[
 def _replay_one(
     session: Any, name: str, fullname: str, group: str, key: ItemKey, timing: Timing, samples_ns: tuple[float, ...]
 ) -> None:
-    options = {**session.options, "timer": NameWrapper(KernelClock(s * 1e-9 for s in samples_ns)), "disable_gc": False}
+    options = {**session.options, "timer": _NameWrapper(KernelClock(s * 1e-9 for s in samples_ns)), "disable_gc": False}
     options.update(cprofile=False, precision=None, confidence=None)
-    fixture = BenchmarkFixture(
+    fixture = _Fixture(
         SimpleNamespace(name=name, nodeid=fullname),
         add_stats=session.benchmarks.append,
         logger=session.logger,
@@ -70,7 +74,7 @@ def _replay_one(
         **options,
     )
     fixture.extra_info.update(task=key.task, model=key.model, arch=key.arch, prompt=key.prompt, outcome=timing.outcome)
-    fixture.pedantic(lambda: None, rounds=len(samples_ns))
+    fixture.pedantic(lambda: None, rounds=len(samples_ns))  # type: ignore[no-untyped-call]
 
 
 def keep_table_short(config: pytest.Config) -> str | None:

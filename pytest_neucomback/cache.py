@@ -29,7 +29,7 @@ class Feedback:
     outcome: str
     diagnostic: str
     failing_vector: str = ""
-    """``fresh:SEED:INDEX`` when only a fresh vector found the fault; it is tried again whenever the reply comes back."""
+    """``fresh:SEED:INDEX`` when only a fresh vector found the fault; it is tried again when the reply comes back."""
 
 
 def request_key(identity: Mapping[str, Any], messages: Sequence[Message], sample: int) -> str:
@@ -60,7 +60,7 @@ class ReplyCache:
         self._write("replies", key, dataclasses.asdict(reply))
 
     def feedback(self, key: str, context: str) -> Feedback | None:
-        """What was said before about the candidate of reply ``key`` under ``context`` (task version, judge settings)."""
+        """What was said of the candidate of reply ``key`` under ``context`` (task version, judge settings)."""
         data = self._read("feedback", _mixed(key, context))
         try:
             return Feedback(**data) if data is not None else None

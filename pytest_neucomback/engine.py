@@ -33,7 +33,6 @@ from .tasks import Task
 from .toolchain import Toolchain
 from .types import ItemKey, Judgement, Message, ModelRequest, Outcome, Record, Reply, Timing, Usage, Verdict
 
-
 FAILURES_TO_GIVE_UP = 3
 """Items in a row that an endpoint may leave without a reply before the rest of its items are not tried."""
 
@@ -91,7 +90,7 @@ class Engine:
         prompts: Callable[[ItemKey, str], Prompt],
         toolchains: Mapping[str, Toolchain],
         folder: RunFolder,
-        on_record: Callable[[Record], None] = lambda record: None,
+        on_record: Callable[[Record], None] = lambda _: None,
     ) -> None:
         """``prompts`` gives the prompt of an item of a level."""
         self.settings, self.tasks, self.models, self._prompts = settings, tasks, models, prompts
@@ -379,8 +378,8 @@ class Engine:
             return known.diagnostic
         assert timing.speedup is not None
         text = (
-            f"Measured: {timing.candidate_ns:.3g} ns a call, {self.settings.reference} takes {timing.reference_ns:.3g} ns "
-            f"(speed-up {timing.speedup:.2f})."
+            f"Measured: {timing.candidate_ns:.3g} ns a call; {self.settings.reference} takes {timing.reference_ns:.3g} "
+            f"ns (speed-up {timing.speedup:.2f})."
         )
         if item.model.cacheable:
             self.cache.keep_feedback(reply_key, context, Feedback("timing", text))

@@ -11,15 +11,15 @@ class ConfigError(NeucombackError):
     """A user's input is unusable: option, task file, arch row, prompt, model string. Raised before work starts."""
 
 
-class ToolMissing(NeucombackError):  # noqa: N818 - says what is the matter
+class ToolMissing(NeucombackError):
     """A program is not installed; the message holds the command that installs it."""
 
 
-class SandboxUnavailable(NeucombackError):  # noqa: N818 - says what is the matter
+class SandboxUnavailable(NeucombackError):
     """A sandbox layer cannot be set up here, so nothing may run."""
 
 
-class ModelUnavailable(NeucombackError):  # noqa: N818 - says what is the matter
+class ModelUnavailable(NeucombackError):
     """A model gave no reply: endpoint down, key refused, time-out. The item is ``unjudged``, not wrong."""
 
 
@@ -27,5 +27,5 @@ class HarnessError(NeucombackError):
     """Our own part failed (golden build, driver, sandbox start). The item is ``unjudged``."""
 
 
-class JudgingTimeout(NeucombackError):  # noqa: N818 - says what is the matter
+class JudgingTimeout(NeucombackError):
     """``--timeout`` of pytest-timeout ran out while judging. The item is ``unjudged``."""

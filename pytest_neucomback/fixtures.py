@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .errors import HarnessError
 from .types import ItemKey, Outcome, Record, Timing, Verdict
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Runner:
         return draw(self.toolchain.plan(self.task), "fixed:0")
 
     def open(self, assembly: str, stack: ExitStack) -> Guest:
-        """A sandboxed process that has the assembly loaded; it ends with ``stack``. Fails the test if it won't build."""
+        """A sandboxed process that has the assembly loaded; it ends with ``stack``. Fails the test unless it builds."""
         import shutil
 
         from .runner import Guest
@@ -200,7 +201,10 @@ def nc_candidate(
 ) -> Iterator[CandidateResult]:
     """The model's best assembly after self-debug and optimisation, with its verdict."""
     run = _run(request)
-    result = run.result(nc_item, request.node)
+    try:
+        result = run.result(nc_item, request.node)
+    except HarnessError as error:
+        pytest.fail(f"unjudged: {error}", pytrace=False)
     record: Record = result.record
     for name in ("model", "arch", "prompt", "level", "split", "verdict", "first_verdict", "debug_rounds", "opt_rounds",
                  "tokens_in", "tokens_out", "cost_usd", "seed"):  # fmt: skip

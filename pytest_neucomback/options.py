@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -65,9 +65,7 @@ class Settings:
     def as_command(self) -> dict[str, Any]:
         """What makes two commands the same run: everything but where the results and the cache lie."""
         skipped = {"report", "cache", "use_cache", "concurrency", "fail_under", "models_file"}
-        return {
-            k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items() if k not in skipped
-        }
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items() if k not in skipped}
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -105,9 +103,19 @@ def _seed(text: str) -> int | None:
 
 
 def _fp(text: str) -> str:
-    if text != "exact" and not (text.startswith("ulp:") and text[4:].isdigit()):
+    if text != "exact" and not (text.startswith("ulp:") and text[4:].isascii() and text[4:].isdigit()):
         raise ValueError
     return text
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(_text(text))
 
 
 def _reference(text: str) -> str:
@@ -137,12 +145,12 @@ OPTIONS = (
     Option("prompt", _words, "prompt names or paths", "baseline", "Prompts: baseline, learned, learned:ARCH/LEVEL/MODEL, another name in prompts/, or a file. Default: baseline.", "A,B"),
     Option("level", _words, "level names", "", "Levels of tasks, such as l1,l2. Default: all.", "A,B"),
     Option("split", _words, "train, valid or test", "", "Splits of tasks: train,valid,test. Default: all.", "A,B"),
-    Option("suite", lambda text: text, "a folder of tasks, or bundled:LEVEL", None, "Folder of tasks to use instead of the bundled ones; repeatable. bundled:l2 names ours.", "PATH", repeat=True),
+    Option("suite", _text, "a folder of tasks, or bundled:LEVEL", None, "Folder of tasks to use instead of the bundled ones; repeatable. bundled:l2 names ours.", "PATH", repeat=True),
     Option("source", _one_of("ir-O0", "ir-O1", "ir-O2", "ir-O3", "c"), "ir-O0, ir-O1, ir-O2, ir-O3 or c", "ir-O3", "What the model reads: ir-O0 ... ir-O3, or c. Default: ir-O3.", "KIND"),
     Option("debug-rounds", _whole(0, 100), "a whole number from 0", None, "Self-debug rounds after each generation or optimisation. Default: 1 for l1, 2 for l2.", "N"),
     Option("opt-rounds", _whole(0, 100), "a whole number from 0", "0", "Optimisation rounds, on architectures this host can time. Default: 0.", "T"),
     Option("samples", _whole(1, 1000), "a whole number from 1", "1", "Independent samples per item; ids then end in -kN. Default: 1.", "K"),
-    Option("march", lambda text: text, "an ISA level", None, "ISA level of IR, reference and candidate, such as x86-64-v3 or rv64gcv. Default: the arch's baseline.", "LEVEL"),
+    Option("march", _text, "an ISA level", None, "ISA level of IR, reference and candidate, such as x86-64-v3 or rv64gcv. Default: the arch's baseline.", "LEVEL"),
     Option("fp", _fp, "exact or ulp:N", "exact", "Floating-point comparison: exact (bit for bit, any NaN equals any NaN) or ulp:N. Default: exact.", "RULE"),
     Option("inputs", _whole(1, 100_000), "a whole number from 1", "32", "Fresh random vectors per verdict. Default: 32.", "N"),
     Option("seed", _seed, "a whole number below 2^32, or random", "random", "Seed of the fresh vectors; random draws one and records it. Default: random.", "N"),
@@ -150,10 +158,10 @@ OPTIONS = (
     Option("min-effect", _fraction, "a fraction from 0 to below 1", "0.01", "Smallest relative effect that is called faster or slower. Default: 0.01.", "X"),
     Option("reference", _reference, "COMPILER-LEVEL such as clang-O3 or gcc-O2", "clang-O3", "What candidates are timed against. Default: clang-O3.", "NAME"),
     Option("concurrency", _whole(1, 10_000), "a whole number from 1", "16", "Model requests in flight, whole run. Default: 16.", "N"),
-    Option("cache", Path, "a folder", ".neucomback", "Folder of the reply and build caches. Default: .neucomback/.", "DIR"),
-    Option("report", Path, "a folder", None, "Folder for results.json, results.jsonl and transcripts/. Default: reports/<run id>/.", "DIR"),
-    Option("fail-under", lambda text: text, "acc:0.45", None, "Fail the run when a figure is below this, such as acc:0.45 or acc_perf:0.2; wrong candidates are then reported, not red.", "FIGURE:X"),
-    Option("models-file", Path, "a YAML file", None, "YAML file with models of your own, added to the registry. Default: neucomback.models.yaml if there is one.", "PATH"),
+    Option("cache", _path, "a folder", ".neucomback", "Folder of the reply and build caches. Default: .neucomback/.", "DIR"),
+    Option("report", _path, "a folder", None, "Folder for results.json, results.jsonl and transcripts/. Default: reports/<run id>/.", "DIR"),
+    Option("fail-under", _text, "acc:0.45", None, "Fail the run when a figure is below this, such as acc:0.45 or acc_perf:0.2; wrong candidates are then reported, not red.", "FIGURE:X"),
+    Option("models-file", _path, "a YAML file", None, "YAML file with models of your own, added to the registry. Default: neucomback.models.yaml if there is one.", "PATH"),
 )  # fmt: skip
 FLAGS = (
     ("show-reference", "Optimisation prompts may show the reference's assembly."),
@@ -168,10 +176,15 @@ def add_options(parser: pytest.Parser) -> None:
     for option in OPTIONS:
         action = "append" if option.repeat else "store"
         group.addoption(f"--nc-{option.name}", action=action, metavar=option.metavar, default=None, help=option.help)
-        parser.addini(
-            _key(option.name), option.help, type="linelist" if option.repeat else "string", default=None
-        )
-    group.addoption("--nc-time", action="store_true", default=None, dest="nc_time", help="Time correct candidates against the reference. Default: on for l2, off for l1.")
+        kind: Literal["linelist", "string"] = "linelist" if option.repeat else "string"
+        parser.addini(_key(option.name), option.help, type=kind, default=None)
+    group.addoption(
+        "--nc-time",
+        action="store_true",
+        default=None,
+        dest="nc_time",
+        help="Time correct candidates against the reference. Default: on for l2, off for l1.",
+    )
     group.addoption("--nc-no-time", action="store_false", default=None, dest="nc_time", help="Do not time anything.")
     parser.addini("nc_time", "Time correct candidates: true or false.", type="string", default=None)
     for name, text in FLAGS:
@@ -196,7 +209,9 @@ def read_settings(config: pytest.Config) -> Settings:
     known = load_arches()
     for arch in arches:
         if arch not in known:
-            raise pytest.UsageError(f"--nc-arch={arch}: unknown architecture.{_hint(arch, known)} Known: {', '.join(known)}.")
+            raise pytest.UsageError(
+                f"--nc-arch={arch}: unknown architecture.{_hint(arch, known)} Known: {', '.join(known)}."
+            )
     if not arches:
         raise pytest.UsageError("this host's architecture has no row in arches.yaml; name a target with --nc-arch")
     if not values["nc_prompt"]:
@@ -244,16 +259,21 @@ def _value(config: pytest.Config, option: Option) -> Any:
     flag = config.getoption(key)
     ini = config.getini(key)
     text = flag if flag is not None else ini if ini not in (None, "", []) else option.default
-    if option.repeat:
-        return text
     if text is None:
         return None
-    source = f"--nc-{option.name}={text}" if flag is not None else f"ini option {key} = {text}"
+    if option.repeat:
+        return [_parsed(option, one, given=flag is not None) for one in text]
+    return _parsed(option, text, given=flag is not None)
+
+
+def _parsed(option: Option, text: str, *, given: bool) -> Any:
+    """``given``: on the command line."""
+    source = f"--nc-{option.name}={text}" if given else f"ini option {_key(option.name)} = {text}"
     try:
         value = option.parse(text)
     except ValueError:
         raise pytest.UsageError(f"{source}: expected {option.takes}") from None
-    if value == () and flag is not None:
+    if value == () and given:
         raise pytest.UsageError(f"{source}: expected {option.takes}")
     return value
 

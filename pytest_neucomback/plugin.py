@@ -6,6 +6,7 @@ import fnmatch
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import hookspecs
-from .errors import NeucombackError
+from .errors import ConfigError, NeucombackError
 from .fixtures import (
     nc_arch,
     nc_candidate,
@@ -128,7 +129,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read and check everything that can be checked before work starts."""
-    config.addinivalue_line("markers", "neucomback: an item of the benchmark; carried by every test that takes nc_candidate")
+    config.addinivalue_line(
+        "markers", "neucomback: an item of the benchmark; carried by every test that takes nc_candidate"
+    )
     settings = read_settings(config)
     run = Run(config, settings)
     config.stash[RUN] = run
@@ -179,6 +182,10 @@ def _load(run: Run) -> None:
     from .sandbox import check_sandbox
     from .toolchain import check_tools
 
+    try:
+        settings.cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--nc-cache={settings.cache}: cannot be used ({error.strerror}); name a folder") from None
     if settings.sandbox and not is_worker(config):
         check_sandbox()
     run.toolchains = check_tools(settings.arches, cache=settings.cache, march=settings.march, sandbox=settings.sandbox)
@@ -214,7 +221,6 @@ def _check_model_names(run: Run) -> None:
 
 
 def _models(run: Run) -> dict[str, Model]:
-    from .errors import ConfigError
     from .models import ApiModel, load_registry, resolve_model
 
     config, settings = run.config, run.settings
@@ -278,13 +284,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for prompt in (settings.prompts if "prompt" in dimensions else [""])
         for sample in range(1, (settings.samples if "nc_candidate" in used else 1) + 1)
     ]
-    ids = [k.item_id(settings.samples).strip("-") for k in keys]
+    ids = [k.item_id(settings.samples if "nc_candidate" in used else 1) for k in keys]
     metafunc.parametrize("nc_item", keys, ids=ids, indirect=True)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark our items, so that -m neucomback selects them."""
+    """Mark our items, before pytest looks at marks, so that -m neucomback selects them."""
     for item in items:
         if "nc_candidate" in getattr(item, "fixturenames", ()):
             item.add_marker("neucomback")
@@ -311,7 +317,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def judging_timeout(item: pytest.Item) -> float | None:
-    """``--timeout`` as pytest-timeout would settle it for this item: marker, option, environment, ini; None if unset."""
+    """``--timeout`` as pytest-timeout would settle it here: marker, option, environment, ini; None if unset."""
     config = item.config
     marker = item.get_closest_marker("timeout")
     given: Any = None
@@ -329,7 +335,7 @@ def judging_timeout(item: pytest.Item) -> float | None:
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
-    """Keep pytest-timeout off items that wait for a model: the time bounds judging (contract), the engine sees to it."""
+    """Keep pytest-timeout off items that wait for a model: the time bounds judging (contract)."""
     del settings
     return True if item_key(item) else None
 
@@ -426,7 +432,7 @@ class Controller:
             on_record=on_record,
         )
         self.engine.start()
-        if session.config.option.dist == "no":
+        if getattr(session.config.option, "dist", "no") == "no":
             from .session import LocalClient
 
             run.client = LocalClient(self.engine, run.judge(), run.tasks)
@@ -436,7 +442,8 @@ class Controller:
 
             self.progress = ProgressLine(self.engine, reporter)
 
-    def pytest_report_collectionfinish(self) -> list[str]:
+    @pytest.hookimpl(trylast=True)
+    def pytest_report_header(self) -> list[str]:
         """Where results go, whether an earlier run is taken up, and which endpoints are down."""
         assert self.folder is not None
         assert self.engine is not None
@@ -513,14 +520,14 @@ class Controller:
             self.fail_under = fail_under_message(self.summaries, parse_fail_under(run.settings.fail_under))
             if self.fail_under and exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        results = results_json(run_description(run, self.folder), records, self.summaries)
-        session.config.hook.pytest_neucomback_summary(results=results, settings=run.settings, config=session.config)
         whole = (
             self.engine.failure is None
             and self.engine.progress.done == self.engine.progress.total
             and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
             and all(r.verdict != Outcome.UNJUDGED.value for r in records)
         )
+        results = results_json({**run_description(run, self.folder), "finished": whole}, records, self.summaries)
+        session.config.hook.pytest_neucomback_summary(results=results, settings=run.settings, config=session.config)
         try:
             self.folder.finish(results, whole)
             self.saved = _shown(self.folder.path)
@@ -535,9 +542,11 @@ class Controller:
         from .report import summary_table, verdict_line
 
         self.table_note = benchmarks.keep_table_short(config)
-        if not self.summaries:
-            return
         write = terminalreporter.write_line
+        if not self.summaries:
+            for line in self._breakdown():
+                write(line, red=True)
+            return
         terminalreporter.section("neucomback", sep="=")
         for line in summary_table(self.summaries, width=terminalreporter._tw.fullwidth):
             write(line)
@@ -545,14 +554,23 @@ class Controller:
             write(line)
         for line in self._unjudged_reasons():
             write(line, red=True)
-        if self.engine and self.engine.failure:
-            write(f"the run broke down: {self.engine.failure}", red=True)
+        for line in self._breakdown():
+            write(line, red=True)
         if self.fail_under:
             write(self.fail_under, red=True)
         if self.table_note:
             write(self.table_note)
         if self.saved:
             write(f"results: {self.saved}/results.json")
+
+    def _breakdown(self) -> list[str]:
+        """What stopped the engine, told once: in a sentence when it was foreseen, as a traceback when it is a bug."""
+        error = self.engine.failure if self.engine else None
+        if error is None:
+            return []
+        if isinstance(error, NeucombackError):
+            return [f"the run broke down: {error}"]
+        return ["the run broke down:", *"".join(traceback.format_exception(error)).splitlines()]
 
     def _unjudged_reasons(self) -> Iterable[str]:
         assert self.engine is not None

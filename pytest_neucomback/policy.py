@@ -48,7 +48,17 @@ def check_object(
     try:
         with path.open("rb") as stream:
             return _check(ELFFile(stream), function, globals_, callable_)
-    except (ELFError, UnicodeDecodeError, ValueError, KeyError, AssertionError) as error:
+    except (
+        ELFError,
+        ValueError,
+        LookupError,
+        AssertionError,
+        AttributeError,
+        TypeError,
+        OSError,
+        MemoryError,
+    ) as error:
+        # a stranger's file may lead its reader anywhere
         return f"the object file cannot be read: {error}"
 
 

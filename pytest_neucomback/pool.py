@@ -182,7 +182,11 @@ class JudgePool:
             answered: asyncio.Future[Answer | WorkerLost] = loop.create_future()
 
             def settle(answer: Answer | WorkerLost, into: asyncio.Future[Answer | WorkerLost] = answered) -> None:
-                loop.call_soon_threadsafe(lambda: into.done() or into.set_result(answer))
+                def settle_here() -> None:
+                    if not into.done():
+                        into.set_result(answer)
+
+                loop.call_soon_threadsafe(settle_here)
 
             self.busy += 1
             try:
@@ -198,6 +202,11 @@ class JudgePool:
                 return
             if not future.done():
                 future.set_result(answer)
+
+
+def _settle(future: asyncio.Future[Answer | WorkerLost], answer: Answer | WorkerLost) -> None:
+    if not future.done():
+        future.set_result(answer)
 
 
 def _given_up(job: Job) -> Answer:

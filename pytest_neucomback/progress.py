@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from typing import Any
+from typing import Any, TextIO
 
 from .engine import Engine
 from .report import progress_line
@@ -23,7 +24,9 @@ class ProgressLine:
         self._quiet = reporter.verbosity < -1
         self._shown = 0.0
         self._shown_share = 0.0
+        self._shown_text = ""
         self._width = 0
+        self._stream = _past_capture(reporter._tw._file)
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
@@ -31,6 +34,8 @@ class ProgressLine:
         """Begin to show."""
         if self._quiet:
             return
+        if self._reporter.verbosity <= 0 and hasattr(self._reporter, "_show_progress_info"):
+            self._reporter._show_progress_info = False  # ours says more than the percentage at the line's end
         threading.Thread(target=self._tick, name="neucomback-progress", daemon=True).start()
 
     def stop(self) -> None:
@@ -41,7 +46,7 @@ class ProgressLine:
         with self._lock:
             if self._tty:
                 self._rewrite()
-                self._reporter._tw.line()
+                self._write("\n")
             elif self._engine.progress.total:
                 self._line()
 
@@ -49,7 +54,7 @@ class ProgressLine:
         """Make room for somebody else's line."""
         if self._tty and not self._ended.is_set():
             with self._lock:
-                self._reporter._tw.write("\r" + " " * self._width + "\r")
+                self._write("\r" + " " * self._width + "\r")
 
     def _tick(self) -> None:
         while not self._ended.wait(TICK_S):
@@ -82,8 +87,7 @@ class ProgressLine:
         text = self._text()
         width = self._reporter._tw.fullwidth - 1
         text = text[:width]
-        self._reporter._tw.write("\r" + text.ljust(self._width))
-        self._reporter._tw.flush()
+        self._write("\r" + text.ljust(self._width))
         self._width = len(text)
 
     def _maybe_line(self) -> None:
@@ -97,6 +101,29 @@ class ProgressLine:
             self._shown = now
 
     def _line(self) -> None:
-        self._reporter.ensure_newline()
-        self._reporter.write_line(self._text())
+        text = self._text()
         self._shown = time.monotonic()
+        if text == self._shown_text:
+            return
+        self._shown_text = text
+        begun = self._reporter.currentfspath or self._reporter._tw.width_of_current_line
+        if getattr(self._reporter.config.option, "dist", "no") == "no":
+            # without a line end: pytest begins a new line of its own, for -2 is no test's place
+            self._write(("\n" if begun else "") + text)
+            self._reporter.currentfspath = -2
+        else:
+            self._reporter.ensure_newline()
+            self._write(("\n" if self._reporter._tw.width_of_current_line else "") + text + "\n")
+
+    def _write(self, text: str) -> None:
+        self._reporter._tw.flush()
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def _past_capture(stream: TextIO) -> TextIO:
+    """The same terminal under a descriptor of its own: what a thread prints while a test runs is captured otherwise."""
+    try:
+        return os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding, errors="backslashreplace")
+    except (OSError, ValueError):  # not a file
+        return stream

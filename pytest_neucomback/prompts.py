@@ -116,7 +116,7 @@ class Conversation:
 
 
 def converse(prompt: Prompt, task: Task, arch: Arch, *, march: str, source: str, source_kind: str) -> Conversation:
-    """A conversation about a task; ``source`` is what the model reads, ``source_kind`` is ``c`` or ``ir-O0``…``ir-O3``."""
+    """A conversation about a task; ``source`` is what the model reads, ``source_kind`` ``c`` or ``ir-O0`` … ``ir-O3``."""
     is_c = source_kind == "c"
     values = {
         "arch_title": arch.title,
@@ -174,7 +174,9 @@ def load_prompt(label: str, *, model: str, arch: str, level: str, project: Path)
     if path.is_file():
         return read_prompt(path, label=label, project=project)
     known = sorted(p.stem for p in bundled_folder().glob("*.yaml"))
-    raise ConfigError(f"--nc-prompt={label}: no such prompt. Known: {', '.join(known)}, learned, or the path of a file.")
+    raise ConfigError(
+        f"--nc-prompt={label}: no such prompt. Known: {', '.join(known)}, learned, or the path of a file."
+    )
 
 
 def _safe(where: str) -> str:

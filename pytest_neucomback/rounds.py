@@ -103,7 +103,7 @@ class Steps:
 async def run_item(
     conversation: Conversation, function: str, arch: str, *, limits: Limits, steps: Steps, min_effect: float
 ) -> Trajectory:
-    """All rounds of one item. Raises ModelUnavailable when a model stops answering; the trajectory noted so far stands."""
+    """All rounds of one item. Raises ModelUnavailable when a model stops answering; what was noted so far stands."""
     trajectory = Trajectory()
     workflow = _Workflow(conversation, function, arch, limits, steps, trajectory)
     best = await workflow.generate("generate", conversation.opening())
@@ -218,25 +218,23 @@ def _said(current: Round) -> str:
 
 def transcript_rounds(trajectory: Trajectory) -> list[dict[str, Any]]:
     """The ``rounds`` of a transcript file."""
-    rounds = []
-    for r in trajectory.rounds:
-        rounds.append(
-            {
-                "turn": r.turn,
-                "kind": r.kind,
-                "messages": list(r.messages),
-                "reply": dataclasses.asdict(r.reply),
-                "notes": list(r.candidate.notes) if r.candidate else [],
-                "verdict": {
-                    "outcome": r.verdict.outcome.value,
-                    "detail": r.verdict.detail,
-                    "diagnostic": r.verdict.diagnostic,
-                    "fixed_vectors": r.verdict.fixed_vectors,
-                    "fresh_vectors": r.verdict.fresh_vectors,
-                    "failing_vector": r.verdict.failing_vector,
-                },
-                "feedback": r.feedback.diagnostic if r.feedback else None,
-                "timing": r.timing.as_json() if r.timing else None,
-            }
-        )
-    return rounds
+    return [
+        {
+            "turn": r.turn,
+            "kind": r.kind,
+            "messages": list(r.messages),
+            "reply": dataclasses.asdict(r.reply),
+            "notes": list(r.candidate.notes) if r.candidate else [],
+            "verdict": {
+                "outcome": r.verdict.outcome.value,
+                "detail": r.verdict.detail,
+                "diagnostic": r.verdict.diagnostic,
+                "fixed_vectors": r.verdict.fixed_vectors,
+                "fresh_vectors": r.verdict.fresh_vectors,
+                "failing_vector": r.verdict.failing_vector,
+            },
+            "feedback": r.feedback.diagnostic if r.feedback else None,
+            "timing": r.timing.as_json() if r.timing else None,
+        }
+        for r in trajectory.rounds
+    ]

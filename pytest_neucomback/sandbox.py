@@ -297,7 +297,7 @@ def spawn_guest(
                 os.lseek(filter_fd, 0, os.SEEK_SET)
                 command += ["--seccomp", str(filter_fd)]
                 fds.append(filter_fd)
-        command += ["--chdir", "/", "--", *inner]
+        command += ["--remount-ro", "/", "--chdir", "/", "--", *inner]
     memory = GUEST_MEMORY_BYTES * (4 if emulator else 1)
     command = [*_limits(memory_bytes=memory, cpu_s=cpu_s, file_bytes=0), "--", *command]
     try:

@@ -78,12 +78,16 @@ def wait(future: concurrent.futures.Future[ItemResult]) -> ItemResult:
                 raise
         except concurrent.futures.CancelledError:
             raise HarnessError("the run is being stopped") from None
+        except Exception as error:  # the controller tells the whole story once, at the end
+            raise HarnessError(f"the run broke down ({type(error).__name__})") from None
 
 
 class WorkerClient:
     """The engine is in the controller, at the other end of a channel; this process judges for it."""
 
-    def __init__(self, channel: Any, settings: Settings, seed: int, tasks: dict[str, Task], toolchains: dict[str, Toolchain]) -> None:
+    def __init__(
+        self, channel: Any, settings: Settings, seed: int, tasks: dict[str, Task], toolchains: dict[str, Toolchain]
+    ) -> None:
         self._channel, self._tasks = channel, tasks
         self._judge = Judge(judge_settings(settings, seed), toolchains)
         self._results: dict[ItemKey, concurrent.futures.Future[ItemResult]] = {}

@@ -206,8 +206,9 @@ def _refuse_local_statics(path: Path, function: Any) -> None:
 
 
 def _mutable(variable: Any) -> bool:
+    # clang's canonical array types carry the qualifiers of their elements themselves
     leaf = variable.type.get_canonical()
-    while leaf.kind == ci.TypeKind.CONSTANTARRAY:
+    while leaf.kind == ci.TypeKind.CONSTANTARRAY and not leaf.is_const_qualified():
         leaf = leaf.get_array_element_type().get_canonical()
     return not leaf.is_const_qualified()
 

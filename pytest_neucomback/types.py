@@ -202,7 +202,7 @@ class ItemKey:
     def item_id(self, samples: int = 1) -> str:
         """The text between the brackets of the pytest node id (contract)."""
         tail = f"-k{self.sample}" if samples > 1 else ""
-        return f"{self.task}-{self.model}-{self.arch}-{self.prompt}{tail}"
+        return "-".join(part for part in (self.task, self.model, self.arch, self.prompt) if part) + tail
 
 
 @dataclass(frozen=True)

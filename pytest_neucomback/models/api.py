@@ -168,7 +168,8 @@ class ApiModel:
         except (OSError, TimeoutError) as error:
             reason = f"no connection within {timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
             variable = "OPENAI_BASE_URL" if self.name.startswith("openai:") else "the model's base_url"
-            return self._describe(f"nothing answers ({_one_line(reason)})", f"Start the endpoint or correct {variable}.")
+            hint = f"Start the endpoint or correct {variable}."
+            return self._describe(f"nothing answers ({_one_line(reason)})", hint)
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
@@ -382,7 +383,7 @@ class _Dialect:
         return False
 
 
-class _TryAgain(Exception):  # noqa: N818 - steers the loop above, never leaves this module
+class _TryAgain(Exception):
     """An attempt failed in a way that may pass."""
 
     def __init__(self, reason: str, *, retry_after_s: float | None = None, silent: bool = False) -> None:
@@ -392,7 +393,7 @@ class _TryAgain(Exception):  # noqa: N818 - steers the loop above, never leaves 
         self.silent = silent
 
 
-class _Refused(Exception):  # noqa: N818 - steers the loop above, never leaves this module
+class _Refused(Exception):
     """The endpoint will not answer this request, however often it is asked."""
 
     def __init__(self, reason: str, status: int | None = None) -> None:

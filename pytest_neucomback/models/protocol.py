@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from ..types import ModelRequest, Reply
 
 
-class NoMoreReplies(Exception):  # noqa: N818 - it reports no error
+class NoMoreReplies(Exception):
     """The model has nothing to add to this conversation: the last verdict stands. Not an error."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 BUMP_C = """\
@@ -113,7 +114,9 @@ class Snippets(NamedTuple):
 
 SNIPPETS = {
     "x86_64": Snippets(
-        zero_outputs="    xorl %eax, %eax\n2:  movl $0, a(,%rax,4)\n    incq %rax\n    cmpq $64, %rax\n    jne 2b\n    ret",
+        zero_outputs=(
+            "    xorl %eax, %eax\n2:  movl $0, a(,%rax,4)\n    incq %rax\n    cmpq $64, %rax\n    jne 2b\n    ret"
+        ),
         store_a="    movl $12345, a+({0})",
         read_null="    xorl %eax, %eax\n    movl (%rax), %eax",
         illegal="    ud2",
@@ -129,9 +132,7 @@ SNIPPETS = {
             "    pushq %rdi\n    movl ${0}, %eax\n    movq ${1}, %rdi\n    movq ${2}, %rsi\n    movq ${3}, %rdx\n"
             "    movq ${4}, %r10\n    xorl %r8d, %r8d\n    xorl %r9d, %r9d\n    syscall\n    popq %rdi"
         ),
-        exit_if_allowed=(
-            "    testq %rax, %rax\n    js 4f\n    movl $231, %eax\n    movl $77, %edi\n    syscall\n4:"
-        ),
+        exit_if_allowed=("    testq %rax, %rax\n    js 4f\n    movl $231, %eax\n    movl $77, %edi\n    syscall\n4:"),
         nop="nop",
     ),
     "aarch64": Snippets(
@@ -156,7 +157,8 @@ SNIPPETS = {
     ),
     "riscv64": Snippets(
         zero_outputs=(
-            "    la a1, a\n    li a3, 64\n2:  sw zero, 0(a1)\n    addi a1, a1, 4\n    addi a3, a3, -1\n    bnez a3, 2b\n    ret"
+            "    la a1, a\n    li a3, 64\n2:  sw zero, 0(a1)\n"
+            "    addi a1, a1, 4\n    addi a3, a3, -1\n    bnez a3, 2b\n    ret"
         ),
         store_a="    la a1, a+({0})\n    li a2, 12345\n    sw a2, 0(a1)",
         read_null="    li a1, 0\n    lw a1, 0(a1)",
@@ -167,7 +169,8 @@ SNIPPETS = {
         endless="3:  j 3b",
         call="    addi sp, sp, -16\n    sd ra, 8(sp)\n    call {0}\n    ld ra, 8(sp)\n    addi sp, sp, 16",
         system_call=(
-            "    mv t1, a0\n    li a7, {0}\n    la a0, {1}\n    la a1, {2}\n    la a2, {3}\n    la a3, {4}\n    li a4, 0\n"
+            "    mv t1, a0\n    li a7, {0}\n    la a0, {1}\n"
+            "    la a1, {2}\n    la a2, {3}\n    la a3, {4}\n    li a4, 0\n"
             "    li a5, 0\n    ecall\n    mv t2, a0\n    mv a0, t1"
         ),
         exit_if_allowed="    bltz t2, 4f\n    li a7, 94\n    li a0, 77\n    ecall\n4:",
@@ -179,8 +182,6 @@ NUMBERS = {
         "getpid": 39, "open": 257, "fork": 57, "clone": 56, "execve": 59, "socket": 41, "ptrace": 101, "kill": 62,
         "ftruncate": 77, "write": 1, "mmap": 9, "exit": 60, "exit_group": 231, "prctl": 157, "unlinkat": 263,
     },
-    "aarch64": {},
-    "riscv64": {},
 }  # fmt: skip
 _GENERIC = {
     "getpid": 172, "open": 56, "fork": 220, "clone": 220, "execve": 221, "socket": 198, "ptrace": 117, "kill": 129,
@@ -193,13 +194,7 @@ def system_call(arch: str, name: str, *arguments: int | str) -> str:
     """Instructions that make a system call, arguments padded with 0; numbers or symbols."""
     padded = [*arguments, 0, 0, 0, 0][:4]
     text = SNIPPETS[arch].system_call.format(NUMBERS[arch][name], *padded)
-    if arch == "riscv64":  # `la` is for symbols
-        for value in padded:
-            if isinstance(value, int):
-                text = text.replace(f", {value}\n", f", {value}\n")
-        lines = []
-        for line in text.splitlines():
-            target = line.split(",")[-1].strip()
-            lines.append(line.replace("la ", "li ") if target.lstrip("-").isdigit() else line)
-        text = "\n".join(lines)
-    return text
+    if arch != "riscv64":
+        return text
+    # there `la` loads the addresses of symbols and `li` loads numbers
+    return re.sub(r"\bla (\w+), (-?\d+)$", r"li \1, \2", text, flags=re.MULTILINE)

@@ -54,7 +54,8 @@ KERNELS = {
         "extern unsigned char text[256];\nextern unsigned histogram[8];\nvoid classes(void)\n{\n"
         "    for (int i = 0; i < 256; i++)\n        switch (text[i] % 9) {\n        case 0: histogram[3] += 1; break;\n"
         "        case 1: histogram[1] ^= text[i]; break;\n        case 2: histogram[4] -= 7; break;\n"
-        "        case 3: histogram[1] += histogram[2]; break;\n        case 4: histogram[0] |= 0x80000000u >> (i % 32);\n"
+        "        case 3: histogram[1] += histogram[2]; break;\n"
+        "        case 4: histogram[0] |= 0x80000000u >> (i % 32);\n"
         "        case 5: histogram[7]++; break;\n        case 7: histogram[5] *= 3; break;\n"
         "        default: histogram[6] += text[i]; }\n}\n",
         "observe: [histogram]\ninputs:\n  text: {range: [0, 255]}\n",
@@ -63,7 +64,8 @@ KERNELS = {
         "struct block { int words[40]; };\nextern struct block ring[4];\nextern int last[40];\nint shift(int by)\n{\n"
         "    struct block first = ring[by & 3];\n    for (int i = 0; i < 3; i++)\n        ring[i] = ring[i + 1];\n"
         "    ring[3] = first;\n    int low = 2147483647;\n    for (int i = 0; i < 40; i++) {\n"
-        "        last[i] = first.words[39 - i];\n        low = last[i] < low ? last[i] : low;\n    }\n    return low;\n}\n",
+        "        last[i] = first.words[39 - i];\n"
+        "        low = last[i] < low ? last[i] : low;\n    }\n    return low;\n}\n",
         "observe: [result, ring, last]\ninputs:\n  by: {values: [0, 1, 2, 3]}\n",
     ),
 }
@@ -258,7 +260,9 @@ def test_traps_crash(native_judge: Judge, bump: Task, text: str) -> None:
 
 def test_lost_stack_crashes(native_judge: Judge, bump: Task) -> None:
     """A candidate that loses its stack pointer is reported like any other fault."""
-    verdict = native_judge.judge(bump, "x86_64", candidate("x86_64", before="    xorl %esp, %esp\n    push %rax")).verdict
+    verdict = native_judge.judge(
+        bump, "x86_64", candidate("x86_64", before="    xorl %esp, %esp\n    push %rax")
+    ).verdict
     assert verdict == "crashed"
     assert "line 6: push %rax" in verdict.detail
 
@@ -331,7 +335,7 @@ def test_literal_pools_and_constants_are_fine(verdict_on: VerdictOn, arch: str) 
     """Read-only data, private data, local functions and a .comm of the task's own global are allowed."""
     text = (
         "    .section .rodata\n    .balign 16\n.Lpool:\n    .4byte 1, 2, 3, 4\n    .data\n    .4byte 5\n    .bss\n"
-        "    .zero 64\n    .comm a, 256, 4\n    .section .text.part\nown:\n    nop\n    .ident \"hand\"\n"
+        '    .zero 64\n    .comm a, 256, 4\n    .section .text.part\nown:\n    nop\n    .ident "hand"\n'
     )
     assert verdict_on(candidate(arch, extra=text)) == "correct"
 
@@ -342,7 +346,8 @@ def test_own_function_may_be_called_again(verdict_on: VerdictOn, arch: str) -> N
     zero = {
         "x86_64": "    movl %edi, %r8d\n    movl $a, %edi\n    xorl %esi, %esi\n    movl $256, %edx\n    pushq %r8\n"
         f"{call}\n    popq %rdi",
-        "aarch64": "    str x0, [sp, #-16]!\n    adrp x0, a\n    add x0, x0, :lo12:a\n    mov w1, #0\n    mov x2, #256\n"
+        "aarch64": "    str x0, [sp, #-16]!\n    adrp x0, a\n"
+        "    add x0, x0, :lo12:a\n    mov w1, #0\n    mov x2, #256\n"
         f"{call}\n    ldr x0, [sp], #16",
         "riscv64": f"    addi sp, sp, -16\n    sd a0, 0(sp)\n    la a0, a\n    li a1, 0\n    li a2, 256\n{call}\n"
         "    ld a0, 0(sp)\n    addi sp, sp, 16",
@@ -417,9 +422,7 @@ def test_diagnostics_are_the_same_each_time(
     assert not re.search(r"0x[0-9a-f]{6,}", one.diagnostic + one.detail)
 
 
-def test_fresh_failure_can_be_found_again(
-    native: Toolchain, make_task: MakeTask, tmp_path: Path
-) -> None:
+def test_fresh_failure_can_be_found_again(native: Toolchain, make_task: MakeTask, tmp_path: Path) -> None:
     """What only a fresh vector shows is named by seed and index, and found again under another seed."""
     c = "int rare(int n)\n{\n    return n ^ 5;\n}\n"
     task = make_task("rare", c, "observe: [result]\ninputs:\n  n: {range: [0, 1000000000]}\n")
@@ -539,7 +542,9 @@ def test_sine_and_cosine_are_within_one_ulp(runtime: ctypes.CDLL) -> None:
     """sinf and cosf of the runtime differ from the rounded true value by at most 1 ulp, for every size of argument."""
     rng = np.random.default_rng(1)
     bits = rng.integers(0, 0x7F800000, size=400_000, dtype=np.uint32)
-    special = np.float32([0, 1e-45, 1e-38, 0.5, 0.7853981, 0.7853982, 1.5707963, 3.1415927, 4194303.8, 4194304, 3.4028235e38])
+    special = np.float32(
+        [0, 1e-45, 1e-38, 0.5, 0.7853981, 0.7853982, 1.5707963, 3.1415927, 4194303.8, 4194304, 3.4028235e38]
+    )
     turns = (np.arange(1, 20_000) * (np.pi / 2)).astype(np.float32)
     x = np.concatenate([bits.view(np.float32), special, turns, rng.uniform(-10, 10, 100_000).astype(np.float32)])
     x = np.concatenate([x, -x])

@@ -49,7 +49,8 @@ def honest(native: Toolchain, smooth: Task) -> str:
 def wrapped(assembly: str, before: str) -> str:
     """The same code under another name, behind a function that runs ``before`` and then jumps to it."""
     inner = assembly.replace("smooth", "inner").replace("\t.globl\tinner", "")
-    return f"{inner}\n    .text\n    .globl smooth\nsmooth:\n{before}\n    jmp inner\n    .local calls\n    .comm calls, 8, 8\n"
+    counter = "    .local calls\n    .comm calls, 8, 8\n"
+    return f"{inner}\n    .text\n    .globl smooth\nsmooth:\n{before}\n    jmp inner\n{counter}"
 
 
 def test_kernel_against_itself(native_judge: Judge, smooth: Task, honest: str) -> None:
@@ -117,9 +118,7 @@ CHEATS = {
 
 
 @pytest.mark.parametrize("cheat", CHEATS)
-def test_other_results_after_timing_are_refused(
-    cheat: str, native_judge: Judge, smooth: Task, honest: str
-) -> None:
+def test_other_results_after_timing_are_refused(cheat: str, native_judge: Judge, smooth: Task, honest: str) -> None:
     """A candidate that is right while it is judged and wrong while or after it is timed gets no time."""
     text = wrapped(honest, CHEATS[cheat])
     assert native_judge.judge(smooth, "x86_64", text).verdict == "correct"
@@ -129,13 +128,14 @@ def test_other_results_after_timing_are_refused(
 
 def test_outputs_learnt_by_heart_are_refused(native_judge: Judge, native: Toolchain, make_task: MakeTask) -> None:
     """A candidate that repeats its last results without looking at its inputs is found out by other inputs."""
-    c = "extern double t[8];\ndouble sum(void)\n{\n    double s = 0;\n    for (int i = 0; i < 8; i++)\n        s += t[i];\n" \
-        "    return s;\n}\n"  # fmt: skip
+    loop = "    for (int i = 0; i < 8; i++)\n        s += t[i];\n"
+    c = f"extern double t[8];\ndouble sum(void)\n{{\n    double s = 0;\n{loop}    return s;\n}}\n"
     task = make_task("sum", c, "observe: [result]\n")
     honest = native.compile_source("clang", "O3", task.c_path)
     inner = honest.replace("sum", "inner").replace("\t.globl\tinner", "")
     text = inner + (
-        "\n    .text\n    .globl sum\nsum:\n    incq calls\n    cmpq $300, calls\n    ja 1f\n    subq $8, %rsp\n    call inner\n"
+        "\n    .text\n    .globl sum\nsum:\n    incq calls\n"
+        "    cmpq $300, calls\n    ja 1f\n    subq $8, %rsp\n    call inner\n"
         "    addq $8, %rsp\n    movsd %xmm0, last\n    ret\n1:  movsd last, %xmm0\n    ret\n"
         "    .local calls\n    .comm calls, 8, 8\n    .local last\n    .comm last, 8, 8\n"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -26,7 +27,7 @@ def test_objects_end_where_their_page_ends() -> None:
 def test_guard_pages_lie_between_objects() -> None:
     """At least one page that is never mapped lies between any two objects."""
     placed, _ = layout.place(OBJECTS, base=layout.GLOBALS_ADDR, offset=0)
-    for before, after in zip(placed, placed[1:], strict=False):
+    for before, after in itertools.pairwise(placed):
         assert after.map_addr - (before.map_addr + before.map_size) >= layout.PAGE
 
 
@@ -59,11 +60,8 @@ def test_control_block_names_match_the_header() -> None:
     header = (DRIVER / "nc_driver.h").read_text()
     body = re.search(r"struct nc_control \{(.*?)\n\};", header, re.DOTALL)
     assert body
-    names = []
-    for declaration in re.sub(r"/\*.*?\*/", "", body[1], flags=re.DOTALL).split(";"):
-        for part in declaration.split(","):
-            if words := re.findall(r"\w+", part.partition("[")[0]):
-                names.append(words[-1])
+    declarators = re.split("[;,]", re.sub(r"/\*.*?\*/", "", body[1], flags=re.DOTALL))
+    names = [words[-1] for d in declarators if (words := re.findall(r"\w+", d.partition("[")[0]))]
     assert names == [name for name, _ in layout.Control._fields_]
 
 

@@ -26,7 +26,7 @@ def read(pytester: pytest.Pytester) -> Read:
     return read
 
 
-# --- where a value comes from --------------------------------------------------------------------------------------
+# --- where a value comes from ----------------------------------------------------------------------------------------
 
 
 def test_defaults_are_those_of_the_contract(read: Read, pytester: pytest.Pytester) -> None:
@@ -120,9 +120,14 @@ def test_the_ini_file_may_ask_for_random_or_silence_a_default(read: Read) -> Non
     assert read(ini="nc_prompt =").prompts == ("baseline",)
 
 
-@pytest.mark.parametrize(("name", "field", "value"), [
-    ("show-reference", "show_reference", True), ("no-cache", "use_cache", False), ("unsafe-no-sandbox", "sandbox", False)
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("show-reference", "show_reference", True),
+        ("no-cache", "use_cache", False),
+        ("unsafe-no-sandbox", "sandbox", False),
+    ],
+)
 def test_switches_have_an_ini_key_too(name: str, field: str, value: bool, read: Read) -> None:
     """--nc-X and nc_x = true do the same."""
     assert name in dict(FLAGS)
@@ -211,7 +216,7 @@ def test_a_bad_value_is_refused_in_one_line(option: str, text: str, says: str, r
     if text.strip(","):
         with pytest.raises(pytest.UsageError) as caught:
             read(ini=f"nc_{option.replace('-', '_')} = {text}")
-        assert f"nc_{option.replace('-', '_')}" in str(caught.value)
+        assert option.replace("-", "_") in str(caught.value).replace("-", "_")
         assert says in str(caught.value)
 
 
@@ -223,7 +228,7 @@ def test_a_bad_tristate_in_the_ini_file_is_refused(read: Read) -> None:
         read(ini="nc_time = maybe")
 
 
-# --- help --------------------------------------------------------------------------------------------------------------
+# --- help ------------------------------------------------------------------------------------------------------------
 
 
 def test_help_is_as_pinned(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

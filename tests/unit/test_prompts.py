@@ -48,7 +48,9 @@ def task(tmp_path: Path) -> Task:
     return load_task(tmp_path / "t.yaml")
 
 
-def talk(prompt: Prompt, task: Task, arch: str = "x86_64", source: str = "define i32 @t", kind: str = "ir-O3") -> Conversation:
+def talk(
+    prompt: Prompt, task: Task, arch: str = "x86_64", source: str = "define i32 @t", kind: str = "ir-O3"
+) -> Conversation:
     row = load_arches()[arch]
     return converse(prompt, task, row, march=row.march, source=source, source_kind=kind)
 
@@ -107,7 +109,10 @@ def test_an_optimisation_shows_reference_and_measurement_when_there_are_any(task
 def learned(write: Write, read: Callable[[Path], Prompt]) -> Prompt:
     return read(
         write(
-            correctness_rules=["Extend before indexing.", {"text": "One block.", "kind": "formatting", "sources": ["x"]}],
+            correctness_rules=[
+                "Extend before indexing.",
+                {"text": "One block.", "kind": "formatting", "sources": ["x"]},
+            ],
             performance_rules=["Use vectors."],
         )
     )
@@ -133,7 +138,7 @@ def test_rules_have_a_kind_and_sources(learned: Prompt) -> None:
 
 
 def test_a_repair_goes_on_from_all_that_was_said(learned: Prompt, task: Task) -> None:
-    """History, the reply, then what is wrong with it; an empty reply is named, since endpoints refuse empty messages."""
+    """History, the reply, what is wrong with it; an empty reply is named, since endpoints refuse empty messages."""
     conversation = talk(learned, task)
     history = conversation.opening()
     messages = conversation.debug(history, "", "build_failed", "line 3: no such instruction")
@@ -142,7 +147,9 @@ def test_a_repair_goes_on_from_all_that_was_said(learned: Prompt, task: Task) ->
     assert "It is build failed: line 3: no such instruction" in messages[-1]["content"]
 
 
-def test_an_empty_system_template_sends_no_system_message(write: Write, read: Callable[[Path], Prompt], task: Task) -> None:
+def test_an_empty_system_template_sends_no_system_message(
+    write: Write, read: Callable[[Path], Prompt], task: Task
+) -> None:
     """Some models take none."""
     assert [m["role"] for m in talk(read(write(system="")), task).opening()] == ["user"]
 
@@ -156,7 +163,7 @@ def test_the_digest_names_what_a_model_gets_to_see(write: Write, read: Callable[
     assert read(write(correctness_rules=["x"])).digest() != base
 
 
-# --- finding a prompt --------------------------------------------------------------------------------------------------
+# --- finding a prompt ------------------------------------------------------------------------------------------------
 
 
 def test_a_prompt_is_a_name_or_a_path(write: Write, tmp_path: Path) -> None:
@@ -194,7 +201,7 @@ def test_a_child_takes_its_parents_templates(write: Write, read: Callable[[Path]
     assert [r.text for r in prompt.correctness_rules] == ["a new rule"]
 
 
-# --- what is refused -----------------------------------------------------------------------------------------------------
+# --- what is refused -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

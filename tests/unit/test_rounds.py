@@ -113,7 +113,7 @@ def kinds(trajectory: Trajectory) -> list[str]:
 WRONG = Outcome.WRONG_OUTPUT
 
 
-# --- generation and self-debug -------------------------------------------------------------------------------------
+# --- generation and self-debug ---------------------------------------------------------------------------------------
 
 
 def test_a_correct_first_reply_needs_one_request() -> None:
@@ -129,7 +129,7 @@ def test_a_correct_first_reply_needs_one_request() -> None:
 def test_a_model_that_never_gets_it_gets_all_its_rounds_and_no_more(allowed: int) -> None:
     """N self-debug rounds are 1 + N requests; the last candidate's verdict stands."""
     labels = [f"w{i}" for i in range(10)]
-    bench = Bench([reply(label) for label in labels], {label: WRONG for label in labels})
+    bench = Bench([reply(label) for label in labels], dict.fromkeys(labels, WRONG))
     trajectory = bench.run(debug=allowed)
     assert len(bench.asked) == 1 + allowed
     assert trajectory.debug_rounds == allowed
@@ -197,7 +197,7 @@ def test_an_unjudged_candidate_ends_the_item() -> None:
 
 
 def test_when_replies_run_out_the_last_verdict_stands() -> None:
-    """A model that rests its case after a wrong answer keeps that verdict; the round that did not come is not counted."""
+    """A model that rests its case after a wrong answer keeps that verdict; the missing round is not counted."""
     bench = Bench([reply("a")], {"a": WRONG})
     trajectory = bench.run(debug=3)
     assert trajectory.final.verdict == "wrong_output"  # type: ignore[union-attr]
@@ -229,13 +229,16 @@ def test_every_round_is_noted_before_the_next_request() -> None:
     assert bench.noted == sorted(bench.noted)
 
 
-# --- optimisation --------------------------------------------------------------------------------------------------
+# --- optimisation ----------------------------------------------------------------------------------------------------
 
 
 def test_a_faster_optimisation_replaces_the_candidate() -> None:
     """The best is what the next round starts from; the timing before optimisation is kept for comparison."""
     bench = Bench(
-        [reply("a"), reply("b"), reply("c")], {}, {"a": timing(0.5), "b": timing(0.9), "c": timing(1.5)}, reference="REF"
+        [reply("a"), reply("b"), reply("c")],
+        {},
+        {"a": timing(0.5), "b": timing(0.9), "c": timing(1.5)},
+        reference="REF",
     )
     trajectory = bench.run(opt=2)
     assert final_label(trajectory) == "c"

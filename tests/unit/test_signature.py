@@ -22,7 +22,8 @@ def read(tmp_path: Path, c: str, function: str = "f", triple: str = TRIPLES[0]) 
 def test_types_have_their_sizes(tmp_path: Path, triple: str) -> None:
     """Integers, floats, pointers, arrays and structs come with the target's size, alignment and signedness."""
     c = (
-        "struct s { char tag; double d[2]; };\nenum e { A, B };\nextern struct s table[3];\nextern unsigned short g[4][5];\n"
+        "struct s { char tag; double d[2]; };\nenum e { A, B };\n"
+        "extern struct s table[3];\nextern unsigned short g[4][5];\n"
         "long f(_Bool b, signed char c, unsigned u, enum e e, float x, struct s s, int (*rows)[8]) { return 0; }\n"
     )
     signature = read(tmp_path, c, triple=triple)
@@ -55,11 +56,16 @@ def test_bit_fields_are_told(tmp_path: Path) -> None:
 def test_externals_and_const_parameters(tmp_path: Path) -> None:
     """Declared functions are externals with their parameters; pointers to const are told apart."""
     c = (
-        "extern int ask(int, const float *);\nextern int printf(const char *, ...);\nstatic int own(void) { return 1; }\n"
-        "extern const int table[2];\nstatic const int more[2] = {1, 2};\nvoid f(const int *in, int *out) { *out = *in; }\n"
+        "extern int ask(int, const float *);\n"
+        "extern int printf(const char *, ...);\nstatic int own(void) { return 1; }\n"
+        "extern const int table[2];\nstatic const int more[2] = {1, 2};\n"
+        "void f(const int *in, int *out) { *out = *in; }\n"
     )
     signature = read(tmp_path, c)
-    assert [(e.name, len(e.params), e.variadic) for e in signature.externals] == [("ask", 2, False), ("printf", 1, True)]
+    assert [(e.name, len(e.params), e.variadic) for e in signature.externals] == [
+        ("ask", 2, False),
+        ("printf", 1, True),
+    ]
     assert signature.const_params == {"in"}
     assert signature.globals == ()
 
@@ -75,7 +81,7 @@ def test_prototype_has_no_body(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("c", "words"),
     [
-        ("int g;\nvoid f(void) {}", [":1: mutable global 'g'", "write `extern int ...`"]),
+        ("int g;\nvoid f(void) {}", [":1: mutable global 'g'", "Write `extern int ...`"]),
         ("\nstatic int g;\nvoid f(void) {}", [":2: mutable global 'g'", "Make it const"]),
         ("static float g[2] = {1, 2};\nvoid f(void) {}", ["mutable global 'g'", "Make it const"]),
         ("int f(void) { static int n; return n++; }", ["static variable 'n'", "Make it const"]),

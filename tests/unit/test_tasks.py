@@ -22,7 +22,9 @@ def write(folder: Path, yaml: str, name: str = "f", c: str | None = "void f(void
 
 def test_fields_are_those_of_the_yaml(tmp_path: Path) -> None:
     """A task holds what its YAML says, lists as tuples, and names its files."""
-    text = GOOD + "observe: [a, result]\ncases:\n  - name: plain\n  - a: {fill: 1}\ninput_free: true\nsummary: Does f.\n"
+    text = (
+        GOOD + "observe: [a, result]\ncases:\n  - name: plain\n  - a: {fill: 1}\ninput_free: true\nsummary: Does f.\n"
+    )
     task = load_task(write(tmp_path, text), suite="mine")
     assert (task.id, task.name, task.suite, task.function) == ("f", "f", "mine", "f")
     assert task.observe == ("a", "result")

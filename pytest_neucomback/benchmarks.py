@@ -74,7 +74,7 @@ def _replay_one(
         **options,
     )
     fixture.extra_info.update(task=key.task, model=key.model, arch=key.arch, prompt=key.prompt, outcome=timing.outcome)
-    fixture.pedantic(lambda: None, rounds=len(samples_ns))  # type: ignore[no-untyped-call]
+    fixture.pedantic(lambda: None, rounds=len(samples_ns))
 
 
 def keep_table_short(config: pytest.Config) -> str | None:

@@ -116,7 +116,7 @@ class Conversation:
 
 
 def converse(prompt: Prompt, task: Task, arch: Arch, *, march: str, source: str, source_kind: str) -> Conversation:
-    """A conversation about a task; ``source`` is what the model reads, ``source_kind`` ``c`` or ``ir-O0`` … ``ir-O3``."""
+    """A conversation about a task; ``source`` is what the model reads, of kind ``c`` or ``ir-O0`` … ``ir-O3``."""
     is_c = source_kind == "c"
     values = {
         "arch_title": arch.title,

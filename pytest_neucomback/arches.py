@@ -32,16 +32,24 @@ class Arch:
     as_: tuple[str, ...]
     as_flags: tuple[str, ...]
     as_march: str | None
+    as_everything: str | None
+    elf_machine: str
     ld: tuple[str, ...]
     ld_flags: tuple[str, ...]
     objcopy: tuple[str, ...]
     emulator: tuple[str, ...]
+    emulator_flags: Mapping[str, list[str]]
     packages: Mapping[str, list[str]]
     syntax: str
     comment: str
     preserved: tuple[str, ...]
     stack_pointer: str
     undefined_arg_bits: int
+    int_args: int
+    fp_args: int
+    fp_args_spill: bool
+    struct_address: bool
+    call_stub: str
     crash_registers: tuple[str, ...]
     abi_facts: str
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +58,10 @@ class Arch:
     def native(self) -> bool:
         """True when this host executes it without an emulator."""
         return platform.machine().lower() in self.machines
+
+    def emulator_options(self, march: str) -> tuple[str, ...]:
+        """What makes the emulator a machine of this ISA level."""
+        return tuple(self.emulator_flags.get(march) or self.emulator_flags["*"])
 
 
 @functools.cache

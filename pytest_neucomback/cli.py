@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _declare_doctor(commands)
     _declare_models(commands)
+    _declare_repro(commands)
+    _declare_calibrate(commands)
     return parser
 
 
@@ -124,6 +126,79 @@ def _doctor_text(diagnosis: Diagnosis) -> str:
     if diagnosis.install_command:
         lines += ["", "Install everything missing:", f"  {diagnosis.install_command}"]
     return "\n".join(lines)
+
+
+# --- calibrate ------------------------------------------------------------------------------------------------------
+
+
+def _declare_calibrate(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "calibrate",
+        help="measure the oracle: compilers accepted, wrong candidates refused, mutants killed",
+        description="Measure the oracle on a suite: real compilers must be accepted, candidates that are wrong by "
+        "construction refused, single-point mutants of compiled code killed. Exit status 0 when all compilers are "
+        "accepted, no wrong candidate is, and at least 99 % of the mutants that are not equivalent are killed.",
+    )
+    parser.add_argument("--level", metavar="A,B", help="levels of tasks; default: all of the suite")
+    parser.add_argument("--suite", metavar="PATH", action="append", help="another folder of tasks; repeatable")
+    parser.add_argument("--arch", metavar="A,B", help="architectures; default: the host's")
+    parser.add_argument("--task", metavar="A,B", help="only these tasks")
+    parser.add_argument("--sample", metavar="K", type=int, help="only K of the tasks, drawn by the seed")
+    parser.add_argument("--mutants", metavar="N", type=int, default=20, help="mutants a task; default: 20")
+    parser.add_argument("--seed", metavar="S", type=int, default=1, help="of mutants and fresh vectors; default: 1")
+    parser.add_argument("--inputs", metavar="N", type=int, default=32, help="fresh vectors a verdict; default: 32")
+    parser.add_argument("--jobs", metavar="N", type=int, help="verdicts side by side; default: one a processor")
+    parser.add_argument(
+        "--search", metavar="N", type=int, default=0,
+        help="on each wrong mutant that was accepted try N random vectors, to find some for the task's `vectors`",
+    )  # fmt: skip
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write everything as JSON")
+    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write a page such as docs/oracle-strength.md")
+    parser.add_argument("--cache", metavar="DIR", type=Path, default=Path(".neucomback"), help="default: .neucomback")
+    parser.add_argument("--nc-unsafe-no-sandbox", action="store_true", help="for containers that forbid the sandbox")
+    parser.set_defaults(run=_calibrate)
+
+
+def _calibrate(arguments: argparse.Namespace) -> int:
+    from . import calibrate
+    from .arches import host_arch
+    from .errors import ConfigError
+    from .sandbox import check_sandbox
+
+    def listed(text: str | None) -> list[str]:
+        return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+    if any(n is not None and n < 1 for n in (arguments.mutants, arguments.inputs, arguments.jobs, arguments.sample)):
+        raise ConfigError("--mutants, --inputs, --jobs and --sample need numbers above 0")
+    arches = listed(arguments.arch) or [a for a in (host_arch(),) if a]
+    sandbox = not arguments.nc_unsafe_no_sandbox
+    if sandbox:
+        check_sandbox()
+    scope = calibrate.make_scope(
+        suites=arguments.suite or (),
+        levels=listed(arguments.level),
+        names=listed(arguments.task),
+        arches=arches,
+        sample=arguments.sample,
+        mutants=arguments.mutants,
+        seed=arguments.seed,
+        fresh_vectors=arguments.inputs,
+        jobs=arguments.jobs or len(os.sched_getaffinity(0)),
+        sandbox=sandbox,
+        search=arguments.search,
+    )
+    result = calibrate.calibrate(
+        scope, cache=arguments.cache, progress=lambda line: print(line, file=sys.stderr, flush=True)
+    )
+    print(calibrate.as_text(result))
+    if arguments.json:
+        arguments.json.write_text(calibrate.as_json(result) + "\n")
+    if arguments.markdown:
+        names = ("level", "suite", "arch", "task", "sample", "mutants", "seed", "inputs")
+        given = [(n, getattr(arguments, n)) for n in names]
+        command = "neucomback calibrate" + "".join(f" --{n} {v}" for n, v in given if v and not isinstance(v, list))
+        arguments.markdown.write_text(calibrate.as_markdown(result, command))
+    return 0 if result.good else 1
 
 
 # --- models ---------------------------------------------------------------------------------------------------------
@@ -209,3 +284,58 @@ def _table(header: Sequence[str] | None, rows: Iterable[Sequence[str]], right: S
         ).rstrip()
         for line in lines
     )
+
+
+# --- repro ----------------------------------------------------------------------------------------------------------
+
+
+def _declare_repro(commands: Commands) -> None:
+    about = "Write a folder that shows an item's fault anywhere, without this package."
+    parser = commands.add_parser(
+        "repro",
+        help="write a stand-alone folder that shows a candidate's fault",
+        description=f"{about} It holds candidate, golden C, smallest failing input, driver, Makefile and gdb script; "
+        "`make` in it builds, runs and shows the fault. Needs make and a C compiler there.",
+    )
+    parser.add_argument(
+        "item",
+        metavar="ITEM",
+        help="id of an item of the report, a part of it that is its alone, or a candidate's .s file",
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="report folder; default: the newest in reports/")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write; default: repro-ITEM here")
+    parser.add_argument("--task", metavar="NAME", help="with a file: the task it is for; default: TASK of TASK.ARCH.s")
+    parser.add_argument(
+        "--arch", metavar="NAME", help="with a file: its architecture; default: ARCH of it, or the host's"
+    )
+    parser.add_argument(
+        "--suite",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder with the task; default: the run's, else ours",
+    )
+    parser.add_argument("--cache", type=Path, default=Path(".neucomback"), metavar="DIR", help="where builds are kept")
+    parser.add_argument("--nc-unsafe-no-sandbox", action="store_true", help="look for the fault without bubblewrap")
+    parser.set_defaults(run=_repro)
+
+
+def _repro(arguments: argparse.Namespace) -> int:
+    from . import repro
+
+    path = Path(arguments.item)
+    if path.suffix == ".s" and path.is_file() and (arguments.task or arguments.report is None):
+        try:
+            request = repro.request_from_file(path, task=arguments.task, arch=arguments.arch, suites=arguments.suite)
+        except NeucombackError:
+            if arguments.task or not (path.parent.parent / "results.jsonl").is_file():
+                raise
+            request = repro.request_from_report(str(path), path.parent.parent, suites=arguments.suite)
+    else:
+        report = arguments.report or repro.find_report(Path("reports"))
+        request = repro.request_from_report(arguments.item, report, suites=arguments.suite)
+    out = arguments.out or repro.default_out(request)
+    failure = repro.reproduce(request, out, cache=arguments.cache, sandbox=not arguments.nc_unsafe_no_sandbox)
+    print(f"{request.item}: {failure.verdict}")
+    print(f"wrote {out}/; run `make` there")
+    return 0

@@ -365,7 +365,7 @@ class Engine:
         key = item.request.key
         if not self.settings.timed(item.task.level):
             return None
-        if self.toolchains[key.arch].emulator is not None:
+        if self.toolchains[key.arch].emulator:
             return Timing(False, None, None, None, None, None, note=f"{key.arch} is emulated here: no time")
         answer = await self.pool.run(TimeJob(key.task, key.arch, assembly))
         assert isinstance(answer, Timing)
@@ -451,12 +451,13 @@ class Engine:
             initial_timing=trajectory.initial_timing.as_json() if trajectory.initial_timing else None,
             diagnostic=verdict.diagnostic,
             input_free=task.input_free,
-            timed=self.settings.timed(task.level) and self.toolchains[key.arch].emulator is None,
+            timed=self.settings.timed(task.level) and not self.toolchains[key.arch].emulator,
             tokens_reasoning=trajectory.usage().tokens_reasoning,
             requests=item.requests,
             fixed_vectors=verdict.fixed_vectors,
             fresh_vectors=verdict.fresh_vectors,
             judge_s=round(item.judge_s, 4),
+            discarded_vectors=final.discarded_vectors if final else 0,
         )
         self.folder.append(record)
         self._on_record(record)

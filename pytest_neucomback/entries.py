@@ -8,7 +8,7 @@ from typing import Any
 from .errors import ConfigError
 
 PLACES = ("nowhere", "last", "inner", "first")
-FILL_KEYS = ("uniform", "range", "values", "permutation", "fill", "fills")
+FILL_KEYS = ("uniform", "range", "values", "permutation", "fill", "extremes", "fills")
 ENTRY_KEYS = frozenset({*FILL_KEYS, "call", "length", "into", "offset", "nullable", "plant"})
 PLANT_KEYS = frozenset({"value", "equal", "at", "count"})
 EXTERNAL_KEYS = ("kind", "noreturn", "returns")
@@ -51,6 +51,9 @@ def _check_key(where: str, key: str, value: Any) -> None:
     elif key in ("fill", "call"):
         if not is_number(value):
             raise ConfigError(f"{where}: {key} must be a number, not {value!r}")
+    elif key == "extremes":
+        if value not in ("finite", "all"):
+            raise ConfigError(f"{where}: extremes must be `finite` or `all`, not {value!r}")
     elif key == "into":
         if not isinstance(value, str):
             raise ConfigError(f"{where}: into must be the name of a global array, not {value!r}")

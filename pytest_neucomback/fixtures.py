@@ -61,13 +61,13 @@ class CandidateResult:
         """Fail the test, with a report for people and no traceback, unless the verdict is ``correct``."""
         if self.verdict.outcome is Outcome.CORRECT:
             return
-        from .report import failure_text
+        from .report import failure_text, shown
 
         record = self.record
         text = failure_text(
             record,
-            transcript_path=str(self.report / record.transcript_file) if record.transcript_file else None,
-            candidate_path=str(self.report / record.candidate_file) if record.candidate_file else None,
+            transcript_path=shown(self.report / record.transcript_file) if record.transcript_file else None,
+            candidate_path=shown(self.report / record.candidate_file) if record.candidate_file else None,
             samples=self.samples,
         )
         if self.wrong_is_red:
@@ -201,10 +201,13 @@ def nc_candidate(
 ) -> Iterator[CandidateResult]:
     """The model's best assembly after self-debug and optimisation, with its verdict."""
     run = _run(request)
+    broken = ""
     try:
         result = run.result(nc_item, request.node)
     except HarnessError as error:
-        pytest.fail(f"unjudged: {error}", pytrace=False)
+        broken = str(error)
+    if broken:  # out here the report is this sentence alone, without the error behind it
+        pytest.fail(f"unjudged: {broken}", pytrace=False)
     record: Record = result.record
     for name in ("model", "arch", "prompt", "level", "split", "verdict", "first_verdict", "debug_rounds", "opt_rounds",
                  "tokens_in", "tokens_out", "cost_usd", "seed"):  # fmt: skip

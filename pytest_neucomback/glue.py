@@ -9,6 +9,7 @@ floating-point arguments need no code of ours on any architecture.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from .arches import Arch
 from .errors import ConfigError
@@ -49,6 +50,35 @@ def argument_slots(signature: Signature) -> list[int]:
     return slots
 
 
+@dataclass(frozen=True)
+class ArgumentUse:
+    """What the arguments of a call occupy; where a struct makes it hard to tell, more rather than less."""
+
+    int_args: int
+    fp_args: int
+    narrow_fp_args: int
+    """A bit for each floating-point register that holds a float."""
+    stack_bytes: int
+    result_address: bool
+
+
+def argument_use(signature: Signature, arch: Arch) -> ArgumentUse:
+    """Registers and stack that a task's arguments take: everything else a call may find in any state."""
+    types = [p.type for p in signature.params]
+    result_address = signature.returns.kind == "record"
+    if any(t.kind == "record" or t.size > 8 for t in types):
+        total = sum(-(-t.size // 16) * 16 for t in types)
+        return ArgumentUse(arch.int_args, arch.fp_args, 0, total, result_address)
+    floats = [t for t in types if t.kind == "float"]
+    ints = len(types) - len(floats) + (result_address and arch.struct_address)
+    spilled = max(0, len(floats) - arch.fp_args)
+    if arch.fp_args_spill:
+        ints, spilled = ints + spilled, 0
+    words = max(0, ints - arch.int_args) + spilled
+    narrow = sum(1 << i for i, t in enumerate(floats[: arch.fp_args]) if t.size == 4)
+    return ArgumentUse(min(ints, arch.int_args), min(len(floats), arch.fp_args), narrow, 8 * words, result_address)
+
+
 def glue_source(task: Task, signature: Signature, arch: Arch) -> str:
     """The C source. Raises ConfigError when the task declares something the harness cannot provide."""
     types, values = [], []
@@ -64,6 +94,15 @@ def glue_source(task: Task, signature: Signature, arch: Arch) -> str:
     call = f"(({returns} (*)({', '.join(types) or 'void'}))nc_call)({', '.join(values)})"
     if signature.returns.kind != "void":
         call = f"*({returns} *)nc_ret = {call}"
+    use = argument_use(signature, arch)
+    facts = {
+        "int_args": use.int_args,
+        "fp_args": use.fp_args,
+        "narrow_fp_args": use.narrow_fp_args,
+        "stack_args": use.stack_bytes,
+        "result_address": int(use.result_address),
+        "x87_result": int(signature.returns.kind == "float" and signature.returns.size > 8),
+    }
     return "\n".join(
         [
             f'#line 1 "{task.c_path.name}"',
@@ -78,12 +117,13 @@ def glue_source(task: Task, signature: Signature, arch: Arch) -> str:
             f"void (*const nc_candidate_entry)(void) = (void (*)(void)){signature.function};",
             f"static char *const nc_args = (char *){CONTROL_ADDR + Control.args.offset}ul;",
             f"static char *const nc_ret = (char *){CONTROL_ADDR + Control.ret.offset}ul;",
-            "void nc_invoke(void *nc_control)",
+            *(f"const unsigned nc_{name} = {value};" for name, value in facts.items()),
+            "void nc_invoke(void)",
             "{",
-            "    (void)nc_control; (void)nc_args; (void)nc_ret;",
+            "    (void)nc_args; (void)nc_ret;",
             f"    {call};",
             "}",
-            *_externals(task, signature),
+            *_externals(task, signature, arch),
             "",
         ]
     )
@@ -96,7 +136,7 @@ def addresses(signature: Signature, objects: Iterable[Placed]) -> str:
     return "".join(f'__asm__(".globl {o.name}\\n.set {o.name}, {o.addr:#x}");\n' for o in objects if o.name in names)
 
 
-def _externals(task: Task, signature: Signature) -> list[str]:
+def _externals(task: Task, signature: Signature, arch: Arch) -> list[str]:
     declared = {e.name: e for e in signature.externals}
     for name, entry in task.externals.items():
         kind = entry.get("kind")
@@ -118,11 +158,11 @@ def _externals(task: Task, signature: Signature) -> list[str]:
                 f"`externals: {{{external.name}: {{kind: mock}}}}` (docs/tasks.md)"
             )
         if task.externals[external.name]["kind"] == "mock":
-            lines += _mock(task, external, number)
+            lines += _mock(task, external, number, arch)
     return lines
 
 
-def _mock(task: Task, external: External, number: int) -> list[str]:
+def _mock(task: Task, external: External, number: int, arch: Arch) -> list[str]:
     if external.variadic:
         raise ConfigError(f"{task.yaml_path}: externals.{external.name}: variadic mocks are not supported")
     entry = task.externals[external.name]
@@ -137,7 +177,8 @@ def _mock(task: Task, external: External, number: int) -> list[str]:
         elif type_.kind == "float":
             bits = "unsigned int" if type_.size == 4 else "unsigned long"
             body.append(
-                f"    {{ union {{ {type_.spelling} f; {bits} u; }} nc_b = {{ {name} }}; nc_mock_arg(nc_b.u); }}"
+                f"    {{ union {{ {type_.spelling} f; {bits} u; }} nc_b = {{ {name} }}; "
+                f"nc_mock_arg({name} == {name} ? nc_b.u : 1); }}"
             )
         else:
             raise ConfigError(
@@ -152,4 +193,16 @@ def _mock(task: Task, external: External, number: int) -> list[str]:
         body.append(f"    return ({external.returns.spelling})(int)(nc_mock_return() % 257) - 128;")
     else:
         body.append(f"    return ({external.returns.spelling})nc_mock_return();")
-    return [f"{external.returns.spelling} {external.name}({params})", "{", *body, "}"]
+    # What the candidate calls is a stub that looks at the stack pointer first and leaves junk in registers afterwards.
+    target = f"nc_impl_{external.name}"
+    stub = arch.call_stub.format(target=target)
+    return [
+        f'__asm__(".text\\n.globl {external.name}\\n{external.name}: {stub}\\n");',
+        "#ifdef __x86_64__",
+        "__attribute__((force_align_arg_pointer))",
+        "#endif",
+        f"{external.returns.spelling} {target}({params})",
+        "{",
+        *body,
+        "}",
+    ]

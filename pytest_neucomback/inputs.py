@@ -1,8 +1,9 @@
 """Input vectors: what a task's YAML says, drawn.
 
 A vector is named by a string that draws it again: ``fixed:INDEX`` (the same on every machine and run) or
-``fresh:SEED:INDEX``. The fixed stage goes through cases, fills, listed scalar values and planting places in turn;
-fresh vectors pick each at random. Random numbers come from numpy's PCG64, keyed by task, stage, seed and index.
+``fresh:SEED:INDEX``. The fixed stage goes through cases, fills, listed scalar values and planting places in turn, then
+through the random vectors stored with the task (``stored:NUMBER`` by themselves); fresh vectors pick each at random.
+Random numbers come from numpy's PCG64, keyed by task, stage, seed and index.
 """
 
 from __future__ import annotations
@@ -27,8 +28,20 @@ from .toolchain import Plan
 
 Bytes = npt.NDArray[np.uint8]
 
-DEFAULT_FLOAT_FILLS: tuple[Mapping[str, Any], ...] = ({"uniform": [-1, 1]}, {"values": [-1, -0.5, 0, 0.5, 1]})
+DEFAULT_FLOAT_FILLS: tuple[Mapping[str, Any], ...] = (
+    {"uniform": [-1, 1]},
+    {"values": [-1, -0.5, 0, 0.5, 1]},
+    {"extremes": "finite"},
+    {"extremes": "all"},
+)
+FILL_LABELS = ("uniform fill", "grid fill", "finite extremes", "extremes with NaN and infinities")
+FRESH_WEIGHTS = (7, 5, 2, 2)
+"""How often each of them is picked in fresh vectors: extremes drown what an ordinary fill would show."""
+EXTREME_SHARE = 0.25
+"""Part of the elements that are extreme in such a fill; the others are uniform."""
 MIN_FIXED, MAX_FIXED = 4, 24
+STORED_SEED = 0
+"""Of the random vectors that a task's ``vectors`` name by number."""
 NULL_EVERY = 5
 """A nullable pointer is null in one vector out of this many; no divisor of the places' number, so both vary."""
 
@@ -50,14 +63,25 @@ class Vector:
 
 
 def fixed_count(plan: Plan) -> int:
-    """How many vectors the fixed stage has."""
+    """How many vectors the fixed stage has, the task's stored ones included."""
+    return _ordinary_fixed(plan) + len(plan.task.vectors)
+
+
+def _ordinary_fixed(plan: Plan) -> int:
     cases = plan.task.cases or ({},)
-    turns = 2
+    turns = _default_fills(plan)
     for case in cases:
         for entry in {**plan.task.inputs, **case}.values():
             if isinstance(entry, dict):
                 turns = max(turns, _turns(entry))
     return min(MAX_FIXED, max(MIN_FIXED, len(cases) * turns))
+
+
+def _default_fills(plan: Plan) -> int:
+    """How many of the default fills a task gets: extremes make NaN, whose bits differ between right compilers, and
+    what a mock sees of memory is compared bit for bit."""
+    mocks = any(e.get("kind") == "mock" for e in plan.task.externals.values())
+    return 2 if mocks else len(DEFAULT_FLOAT_FILLS)
 
 
 def _turns(entry: Mapping[str, Any]) -> int:
@@ -80,11 +104,19 @@ def draw(plan: Plan, spec: str) -> Vector:
     stage, *numbers = spec.split(":")
     if stage == "fixed":
         index, seed = int(numbers[0]), 0
+        stored = index - _ordinary_fixed(plan)
+        if 0 <= stored < len(plan.task.vectors):
+            return _Drawing(plan, spec, False, STORED_SEED, plan.task.vectors[stored]).vector()
+        index -= len(plan.task.vectors) if stored > 0 else 0
+    elif stage == "stored":
+        seed, index = STORED_SEED, int(numbers[0])
     elif stage == "fresh":
         seed, index = int(numbers[0]), int(numbers[1])
+    elif stage == "timed":  # sizes and choices of the first fixed vector, other numbers
+        seed, index = 1000 * int(numbers[0]) + int(numbers[1]) + 1, 0
     else:
         raise ConfigError(f"unknown vector {spec!r}")
-    return _Drawing(plan, spec, stage == "fixed", seed, index).vector()
+    return _Drawing(plan, spec, stage in ("fixed", "timed"), seed, index).vector()
 
 
 class _Drawing:
@@ -99,7 +131,13 @@ class _Drawing:
         self.turn = index // len(cases)
         self.case = cases[which]
         self.entries: dict[str, Any] = {**plan.task.inputs, **{k: v for k, v in self.case.items() if k != "name"}}
-        self.default_fill = DEFAULT_FLOAT_FILLS[self.choose(len(DEFAULT_FLOAT_FILLS))]
+        # A little later with every case, so that a planting place does not always meet the same fill.
+        fills = _default_fills(plan)
+        self.default = (self.turn + which) % fills
+        if not fixed:
+            weights = FRESH_WEIGHTS[:fills]
+            pick = int(self.rng.integers(sum(weights)))
+            self.default = next(i for i in range(fills) if pick < sum(weights[: i + 1]))
         self.shown: list[str] = []
 
     def choose(self, n: int) -> int:
@@ -126,8 +164,7 @@ class _Drawing:
         args = self._arguments(objects)
         junk = self.rng.integers(0, 1 << 63, size=64, dtype=np.uint64)
         returns = self._mock_returns()
-        fill = "uniform fill" if self.default_fill is DEFAULT_FLOAT_FILLS[0] else "grid fill"
-        label = str(self.case.get("name", "")) or fill
+        label = str(self.case.get("name", "")) or FILL_LABELS[self.default]
         if self.shown:
             label += f" ({', '.join(self.shown)})"
         return Vector(self.spec, label, objects, tuple(args), tuple(int(j) for j in junk), returns)
@@ -171,13 +208,29 @@ class _Drawing:
             return np.concatenate(blocks)
         if "fill" in entry:
             return np.full(count, entry["fill"])
+        if "extremes" in entry:
+            return self._extremes(where, leaf, count, entry["extremes"])
         if leaf.kind == "float":
-            return self._values(where, leaf, count, self.default_fill)
+            return self._values(where, leaf, count, DEFAULT_FLOAT_FILLS[self.default])
         low, high = (-100, 100) if leaf.signed else (0, 200)
         if leaf.spelling == "_Bool":
             high = 1
         limit = (1 << (8 * leaf.size - leaf.signed)) - 1
         return self.rng.integers(low, min(high, limit), size=count, endpoint=True)
+
+    def _extremes(self, where: str, leaf: CType, count: int, which: str) -> npt.NDArray[Any]:
+        """Mostly uniform in [-1, 1), strewn with the ends of the type's range."""
+        if leaf.kind != "float":
+            raise ConfigError(f"{where}: extremes is for floating point; list the values of {leaf.spelling}")
+        dtype: type[Any] = np.float32 if leaf.size == 4 else np.float64
+        limits = np.finfo(dtype)
+        ends = [0.0, limits.smallest_subnormal, limits.tiny, limits.eps, 1.0, 1.0 / limits.eps, limits.max]
+        if which == "all":
+            ends = [0.0, limits.smallest_subnormal, limits.max, np.inf, np.nan]
+        values = self.rng.random(count, dtype=dtype) * dtype(2) - dtype(1)
+        extreme = np.array([*ends, *(-e for e in ends)], dtype=dtype)[self.rng.integers(0, 2 * len(ends), size=count)]
+        chosen = self.rng.random(count, dtype=np.float32) < EXTREME_SHARE
+        return np.where(chosen, extreme, values)
 
     def _records(self, name: str, leaf: CType, count: int) -> Bytes:
         image = np.zeros((count, leaf.size), dtype=np.uint8)

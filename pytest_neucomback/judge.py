@@ -5,28 +5,33 @@ Golden results are kept for the tasks judged last, so that several models on one
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from elftools.dwarf.lineprogram import LineProgram
+from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
-from . import oracle
-from .errors import HarnessError, JudgingTimeout
-from .inputs import Vector, draw, fixed_count, fresh_specs
+from . import crashes, isa, oracle, shrink
+from .arches import host_arch
+from .errors import HarnessError, JudgingTimeout, ToolMissing
+from .inputs import Vector, draw, fixed_count
 from .locks import machine_lock
-from .oracle import FloatRule, Snapshot
+from .oracle import Findings, FloatRule, Snapshot
 from .runner import CallResult, Guest
 from .tasks import Task
-from .timing import TimingSettings, measure
-from .toolchain import Build, BuildFailure, Plan, Toolchain, new_work_folder
+from .timing import LAUNCHES, Checks, TimingSettings, measure
+from .toolchain import Build, BuildFailure, Plan, Toolchain, beyond_text, new_work_folder
 from .types import Judgement, Outcome, Timing, Verdict
+from .undefined import DefinedInputs
 
 GOLDEN_BUDGET_S = 2.0
 """Golden time for all vectors of a task and arch; each stage gets half."""
@@ -34,8 +39,18 @@ MIN_FIXED_VECTORS, MIN_FRESH_VECTORS = 2, 1
 GOLDEN_LIMIT_S = 120.0
 LIMIT_FACTOR, LIMIT_FLOOR_S = 10.0, 3.0
 """A candidate's call may take this many times the golden call's wall time, plus the floor (a busy machine)."""
+UNSEEN = 1_000_000
+"""Number of the fresh vector that is tried after timing."""
 BOOK_BYTES = 384 << 20
 """Golden results kept per process."""
+SHRINK_S = 0.3
+"""CPU seconds of this process spent on a simpler failing input; a fraction of it is usual."""
+SHRINK_TRIALS = ((0.003, shrink.MAX_TRIALS), (0.03, 6))
+"""Tries for kernels whose golden call takes up to so many seconds; slower ones are quoted on the input as drawn. The
+words of a diagnostic must not depend on how busy the machine is, so it is the fastest of a task's calls that counts,
+and tries are counted rather than timed."""
+MAX_DISCARDED = 3
+"""Inputs drawn for each one wanted, at most, while inputs are discarded because the C is undefined on them."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,21 @@ class JudgeSettings:
     sandbox: bool = True
     reference: str = "clang-O3"
     timing: TimingSettings = field(default_factory=TimingSettings)
+    simplify: bool = True
+    """Look for a simpler failing input; who only wants the word and not the diagnostic saves the time."""
+    limit_floor_s: float | None = None
+    """Instead of LIMIT_FLOOR_S."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A verdict other than correct, and what it was seen on."""
+
+    verdict: Verdict
+    vector: Vector | None
+    """None when the candidate did not get to run."""
+    golden_s: float = 0.0
+    """Seconds the golden build needs on it."""
 
 
 @dataclass(frozen=True)
@@ -64,55 +94,120 @@ class _Expected:
 class _GoldenBook:
     """Expected results of one task on one arch, made on demand by the golden build."""
 
-    def __init__(self, plan: Plan, build: Build, emulator: str | None, sandbox: bool) -> None:
+    def __init__(
+        self, plan: Plan, build: Build, emulator: Sequence[str], sandbox: bool, defined: DefinedInputs
+    ) -> None:
         self.plan, self._build, self._emulator, self._sandbox = plan, build, emulator, sandbox
-        self._known: dict[str, _Expected] = {}
+        self._defined = defined
+        self._known: dict[str, _Expected | None] = {}
         self.bytes = 0
         self.lock = threading.Lock()
 
     def expected(
         self, specs: Sequence[str], *, budget_s: float, at_least: int, deadline: float | None
     ) -> list[_Expected]:
-        """Results for the first of ``specs`` that fit into ``budget_s`` of golden time, at least ``at_least``."""
-        with self.lock:
-            answers: list[_Expected] = []
-            spent = 0.0
-            guest: Guest | None = None
-            try:
-                for spec in specs:
-                    if len(answers) >= at_least and spent >= budget_s:
-                        break
-                    if spec not in self._known:
-                        if guest is None:
-                            guest = Guest(
-                                self._build, emulator=self._emulator, sandbox=self._sandbox, cpu_s=10 * GOLDEN_LIMIT_S
-                            ).__enter__()
-                        self._known[spec] = self._run(guest, spec, deadline)
-                        self.bytes += self._known[spec].size_bytes()
-                    answers.append(self._known[spec])
-                    spent += answers[-1].golden_s
-            finally:
-                if guest is not None:
-                    guest.__exit__(None, None, None)
-            return answers
+        """Like ``drawn`` for all of ``specs``."""
+        return self.drawn(specs, len(specs), budget_s=budget_s, at_least=at_least, deadline=deadline)[0]
 
-    def _run(self, guest: Guest, spec: str, deadline: float | None) -> _Expected:
-        vector = draw(self.plan, spec)
+    def drawn(
+        self, specs: Iterable[str], count: int, *, budget_s: float, at_least: int, deadline: float | None
+    ) -> tuple[list[_Expected], int]:
+        """Results for the first ``count`` of ``specs`` on which the C is defined, and how many were discarded.
+
+        Stops early when ``budget_s`` of golden time is spent, but not below ``at_least``.
+        """
+        answers: list[_Expected] = []
+        discarded = 0
+        spent = 0.0
+        with self.lock, self._session() as run:
+            for spec in specs:
+                if len(answers) >= count or (len(answers) >= at_least and spent >= budget_s):
+                    break
+                if spec not in self._known:
+                    found = self._known[spec] = run(spec, deadline)
+                    self.bytes += found.size_bytes() if found else 0
+                known = self._known[spec]
+                if known is None:
+                    discarded += 1
+                    continue
+                answers.append(known)
+                spent += known.golden_s
+        if not answers and at_least:
+            raise HarnessError(
+                f"{self.plan.task.yaml_path}: the C is undefined on all {discarded} inputs drawn "
+                f"({self._defined.why or 'it crashes'}); its inputs or its C are wrong"
+            )
+        return answers, discarded
+
+    @contextlib.contextmanager
+    def trials(self) -> Iterator[Callable[[Vector], _Expected | None]]:
+        """A function that gives what the golden build makes of any input, None where it is undefined."""
+        with self.golden() as guest, self._defined.checking() as is_defined:
+
+            def run(vector: Vector) -> _Expected | None:
+                if not guest.alive or not is_defined(vector):
+                    return None
+                return self._expected(guest, vector, None)
+
+            yield run
+
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[Callable[[str, float | None], _Expected | None]]:
+        """A function that draws a vector and runs the golden build on it; processes start when first needed."""
+        with contextlib.ExitStack() as stack:
+            guest: Guest | None = None
+            is_defined: Callable[[Vector], bool] | None = None
+
+            def run(spec: str, deadline: float | None) -> _Expected | None:
+                nonlocal guest, is_defined
+                if is_defined is None:
+                    is_defined = stack.enter_context(self._defined.checking())
+                vector = draw(self.plan, spec)
+                if not is_defined(vector):
+                    return None
+                if guest is None or not guest.alive:
+                    guest = stack.enter_context(self.golden())
+                return self._expected(guest, vector, deadline)
+
+            yield run
+
+    def trials_affordable(self) -> int:
+        """How many simpler inputs to try on this task."""
+        fastest = min((e.golden_s for s, e in self._known.items() if e and s.startswith("fixed:")), default=1.0)
+        return next((trials for limit, trials in SHRINK_TRIALS if fastest <= limit), 0)
+
+    def golden(self) -> Guest:
+        """A process of the golden build, to be entered."""
+        return Guest(self._build, emulator=self._emulator, sandbox=self._sandbox, cpu_s=10 * GOLDEN_LIMIT_S)
+
+    def _expected(self, guest: Guest, vector: Vector, deadline: float | None) -> _Expected | None:
         guest.load(vector)
         limit = GOLDEN_LIMIT_S if deadline is None else max(0.01, min(GOLDEN_LIMIT_S, deadline - time.monotonic()))
         result = guest.call(limit)
         if result.status == "timeout" and limit < GOLDEN_LIMIT_S:
             raise JudgingTimeout(f"the golden build of {self.plan.task.id} was still running")
+        if result.status == "fault" and guest.control.signal != signal.SIGSYS:
+            return None  # an address error: undefined as well
         if result.status != "done":
-            what = f"signal {guest.control.signal}" if result.status == "fault" else result.status
             raise HarnessError(
-                f"the golden build of {self.plan.task.yaml_path} ended with {what} on {vector.label} ({spec}); "
-                "its inputs or its C are wrong"
+                f"the golden build of {self.plan.task.yaml_path} ended with {result.status} on {vector.label} "
+                f"({vector.spec}); its inputs or its C are wrong"
             )
         problems = [] if guest.control.unwound else oracle.abi_problems(self.plan, guest.control, vector)
         if problems:
             raise HarnessError(f"the golden build of {self.plan.task.id} broke the ABI: {problems[0]}")
         return _Expected(vector, oracle.take_snapshot(guest), result.wall_s)
+
+
+@dataclass
+class _Found:
+    """What judging a candidate has come to."""
+
+    verdict: Verdict
+    code_bytes: int | None = None
+    vector: Vector | None = None
+    golden_s: float = 0.0
+    discarded: int = 0
 
 
 class Judge:
@@ -124,6 +219,7 @@ class Judge:
         self.settings, self.toolchains, self._rule = settings, toolchains, rule
         self._books: OrderedDict[tuple[str, str, str], _GoldenBook] = OrderedDict()
         self._lock = threading.Lock()
+        self._host_toolchain: list[Toolchain] | None = None
 
     def judge(
         self, task: Task, arch: str, assembly: str, *, regressions: Sequence[str] = (), timeout_s: float | None = None
@@ -135,23 +231,33 @@ class Judge:
         a candidate does; ConfigError for a task that cannot be used.
         """
         start = time.monotonic()
-        deadline = None if not timeout_s else start + timeout_s
+        found = self._safely(task, arch, assembly, regressions, timeout_s)
+        return Judgement(found.verdict, found.code_bytes, time.monotonic() - start, found.discarded)
+
+    def failure(self, task: Task, arch: str, assembly: str, *, regressions: Sequence[str] = ()) -> Failure:
+        """Like ``judge``, with the very input that the verdict quotes."""
+        found = self._safely(task, arch, assembly, regressions, None)
+        return Failure(found.verdict, found.vector, found.golden_s)
+
+    def _safely(
+        self, task: Task, arch: str, assembly: str, regressions: Sequence[str], timeout_s: float | None
+    ) -> _Found:
+        deadline = None if not timeout_s else time.monotonic() + timeout_s
         folder = new_work_folder()
         try:
             with machine_lock.shared():
-                verdict, code_bytes = self._judge(task, arch, assembly, regressions, deadline, folder)
+                return self._judge(task, arch, assembly, regressions, deadline, folder)
         except JudgingTimeout as error:
             detail = f"judging took longer than --timeout={timeout_s:g} s: {error}"
-            verdict, code_bytes = Verdict(Outcome.UNJUDGED, detail), None
+            return _Found(Verdict(Outcome.UNJUDGED, detail))
         except HarnessError as error:
-            verdict, code_bytes = Verdict(Outcome.UNJUDGED, str(error)), None
+            return _Found(Verdict(Outcome.UNJUDGED, str(error)))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        return Judgement(verdict, code_bytes, time.monotonic() - start)
 
     def _judge(
         self, task: Task, arch: str, assembly: str, regressions: Sequence[str], deadline: float | None, folder: Path
-    ) -> tuple[Verdict, int | None]:
+    ) -> _Found:
         toolchain = self.toolchains[arch]
         left = None if deadline is None else max(deadline - time.monotonic(), 0.1)
         build = toolchain.build_candidate(task, assembly, folder, timeout_s=left)
@@ -159,34 +265,58 @@ class Judge:
             raise JudgingTimeout("the candidate was being built")
         if isinstance(build, BuildFailure):
             outcome = Outcome.FORBIDDEN if build.forbidden else Outcome.BUILD_FAILED
-            return Verdict(outcome, build.diagnostic.splitlines()[0][:300], build.diagnostic), None
+            return _Found(Verdict(outcome, build.diagnostic.splitlines()[0][:300], build.diagnostic))
         book = self._book(task, arch)
-        count = fixed_count(build.plan)
-        fixed = [f"fixed:{i}" for i in range(count)]
-        stages = [
-            (fixed, GOLDEN_BUDGET_S / 2, MIN_FIXED_VECTORS),
-            (list(regressions), float("inf"), 0),
-            (fresh_specs(self.settings.seed, self.settings.fresh_vectors), GOLDEN_BUDGET_S / 2, MIN_FRESH_VECTORS),
+        fixed, fresh = fixed_count(build.plan), self.settings.fresh_vectors
+        half = GOLDEN_BUDGET_S / 2
+        stages: list[tuple[Sequence[str], int, float, int]] = [
+            (_drawn("fixed:", fixed), fixed, half, min(MIN_FIXED_VECTORS, fixed)),
+            (regressions, len(regressions), float("inf"), 0),
+            (_drawn(f"fresh:{self.settings.seed}:", fresh), fresh, half, min(MIN_FRESH_VECTORS, fresh)),
         ]
         ran = {"fixed": 0, "fresh": 0}
-        golden_s = 0.0
+        golden_s, discarded = 0.0, 0
         with Guest(build, emulator=toolchain.emulator, sandbox=self.settings.sandbox, cpu_s=600) as guest:
-            for specs, budget, at_least in stages:
-                for expected in book.expected(
-                    specs, budget_s=budget, at_least=min(at_least, len(specs)), deadline=deadline
-                ):
+            for specs, count, budget, at_least in stages:
+                vectors, undefined = book.drawn(specs, count, budget_s=budget, at_least=at_least, deadline=deadline)
+                discarded += undefined
+                for number, expected in enumerate(vectors):
                     failure = self._try(build, guest, expected, assembly, deadline)
                     stage = expected.vector.spec.partition(":")[0]
                     ran[stage] += 1
                     golden_s += expected.golden_s
                     if failure:
-                        return _with_counts(failure, ran, golden_s, expected.vector.spec), build.code_bytes
-        return _with_counts(Verdict(Outcome.CORRECT), ran, golden_s, ""), build.code_bytes
+                        # Only vectors that are the same in every run may shape what is said.
+                        others = vectors[number + 1 :] if stage == "fixed" else []
+                        case = _Case(build, guest, book, assembly, expected, deadline)
+                        verdict, vector = self._explain(case, failure, others)
+                        verdict = _with_counts(verdict, ran, golden_s, expected.vector.spec)
+                        return _Found(verdict, build.code_bytes, vector, expected.golden_s, discarded)
+            verdict = Verdict(Outcome.CORRECT)
+            if build.unread_code:
+                verdict = self._hidden_code(build, toolchain, book, assembly, deadline) or verdict
+        return _Found(_with_counts(verdict, ran, golden_s, ""), build.code_bytes, discarded=discarded)
+
+    def _hidden_code(
+        self, build: Build, toolchain: Toolchain, book: _GoldenBook, assembly: str, deadline: float | None
+    ) -> Verdict | None:
+        """Bytes between instructions are mostly data; an emulated processor of the ISA level faults when they run."""
+        emulator = toolchain.level_emulator
+        if not emulator:
+            return None
+        vectors, _ = book.drawn(_drawn("fixed:", 1), 1, budget_s=float("inf"), at_least=1, deadline=deadline)
+        with Guest(build, emulator=emulator, sandbox=self.settings.sandbox, cpu_s=600) as guest:
+            found = self._try(build, guest, vectors[0], assembly, deadline) if vectors else None
+        return found if isinstance(found, Verdict) and found.outcome is Outcome.FORBIDDEN else None
+
+    @property
+    def _limit_floor_s(self) -> float:
+        return LIMIT_FLOOR_S if self.settings.limit_floor_s is None else self.settings.limit_floor_s
 
     def _try(
         self, build: Build, guest: Guest, expected: _Expected, assembly: str, deadline: float | None
-    ) -> Verdict | None:
-        limit = LIMIT_FACTOR * expected.golden_s + LIMIT_FLOOR_S
+    ) -> Findings | Verdict | None:
+        limit = LIMIT_FACTOR * expected.golden_s + self._limit_floor_s
         if deadline is not None:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -197,8 +327,98 @@ class Judge:
         if result.status == "timeout" and deadline is not None and time.monotonic() >= deadline:
             raise JudgingTimeout("the candidate was still running")
         if result.status == "done":
-            return oracle.compare(build.plan, expected.vector, expected.snapshot, guest, self._rule)
+            found = oracle.compare(build.plan, expected.vector, expected.snapshot, guest, self._rule)
+            # Who allows another order of operations cannot ask for the same result where that overflows.
+            forgiven = self._rule.ulps and found and found.only_floats
+            return None if forgiven and not oracle.ordinary(build.plan, expected.vector) else found
         return _ended(build, guest, expected, result, assembly, limit)
+
+    # --- what is said of a failure ------------------------------------------------------------------------------
+
+    def _explain(self, case: _Case, failure: Findings | Verdict, others: Sequence[_Expected]) -> tuple[Verdict, Vector]:
+        """The verdict on the simplest input at hand on which the candidate fails in the same way, and that input."""
+        if isinstance(failure, Verdict):
+            if self.settings.simplify and failure.outcome is Outcome.CRASHED:
+                return self._simpler_crash(case, failure)
+            return failure, case.expected.vector
+        if failure.outcome is Outcome.WRONG_OUTPUT and self.settings.simplify:
+            failure = self._simplest_drawn(case, failure, others)
+            if failure.reassociated is None and case.guest.alive and case.book.trials_affordable():
+                failure = self._simpler(case, failure)
+        return failure.verdict(), failure.vector
+
+    def _simplest_drawn(self, case: _Case, failure: Findings, others: Sequence[_Expected]) -> Findings:
+        """Of the fixed vectors that fail like the first one the simplest; all have to agree on `reassociated`."""
+        plan = case.build.plan
+        ranked = sorted(others, key=lambda e: shrink.complexity(plan, e.vector))
+        at_most = shrink.complexity(plan, failure.vector)
+        if failure.reassociated is not None:
+            ranked = [e for e in ranked if oracle.ordinary(plan, e.vector)]
+        for expected in ranked[: case.book.trials_affordable()]:
+            if failure.reassociated is None and shrink.complexity(plan, expected.vector) >= at_most:
+                break
+            found = self._try(case.build, case.guest, expected, case.assembly, case.deadline)
+            if isinstance(found, Verdict):
+                break
+            if found is None or found.outcome is not failure.outcome:
+                continue
+            if failure.reassociated is None or found.reassociated is None:
+                return found
+            if found.reassociated > failure.reassociated:
+                failure = found
+        return failure
+
+    def _simpler(self, case: _Case, failure: Findings) -> Findings:
+        best = failure
+        give_up = time.thread_time() + SHRINK_S
+        kind = bool(failure.differences), bool(failure.problems), bool(failure.calls)
+        with case.book.trials() as golden:
+
+            def fails(vector: Vector) -> tuple[int, ...] | None:
+                nonlocal best
+                if not case.guest.alive or time.thread_time() > give_up:
+                    return None
+                expected = golden(vector)
+                if expected is None:
+                    return None
+                found = self._try(case.build, case.guest, expected, case.assembly, case.deadline)
+                if not isinstance(found, Findings) or found.reassociated is not None:
+                    return None
+                if (bool(found.differences), bool(found.problems), bool(found.calls)) != kind:
+                    return None
+                best = found
+                return found.places
+
+            trials = case.book.trials_affordable()
+            vector = shrink.simplify(case.build.plan, failure.vector, fails, wrong=failure.places, trials=trials)
+        return replace(best, vector=vector)
+
+    def _simpler_crash(self, case: _Case, failure: Verdict) -> tuple[Verdict, Vector]:
+        """One try with simple values everywhere: a crash that stays the same does not depend on what memory holds."""
+        original = case.expected.vector
+        if not case.book.trials_affordable():
+            return failure, original
+        answer = failure
+        toolchain = self.toolchains[case.build.plan.arch.name]
+        with case.book.trials() as golden:
+
+            def crashes(vector: Vector) -> tuple[int, ...] | None:
+                nonlocal answer
+                expected = golden(vector)
+                if expected is None:
+                    return None
+                with Guest(case.build, emulator=toolchain.emulator, sandbox=self.settings.sandbox, cpu_s=600) as guest:
+                    found = self._try(case.build, guest, expected, case.assembly, case.deadline)
+                if not isinstance(found, Verdict) or found.detail != failure.detail:
+                    return None
+                answer = found
+                return ()
+
+            vector = shrink.simplify(case.build.plan, original, crashes, trials=1)
+        if vector is original:
+            return failure, original
+        text = answer.diagnostic.replace(original.label, vector.label, 1)
+        return replace(answer, diagnostic=text), vector
 
     def _book(self, task: Task, arch: str) -> _GoldenBook:
         with self._lock:
@@ -206,16 +426,28 @@ class Judge:
             if key not in self._books:
                 toolchain = self.toolchains[arch]
                 build = toolchain.golden(task)
-                self._books[key] = _GoldenBook(build.plan, build, toolchain.emulator, self.settings.sandbox)
+                defined = DefinedInputs(build.plan, toolchain, self._host(), sandbox=self.settings.sandbox)
+                self._books[key] = _GoldenBook(build.plan, build, toolchain.emulator, self.settings.sandbox, defined)
             self._books.move_to_end(key)
             while len(self._books) > 1 and sum(b.bytes for b in self._books.values()) > BOOK_BYTES:
                 self._books.popitem(last=False)
             return self._books[key]
 
+    def _host(self) -> Toolchain | None:
+        """A toolchain whose programs this machine runs itself, for looking at the C; None where tools are missing."""
+        if self._host_toolchain is None:
+            native = [t for t in self.toolchains.values() if t.arch.native]
+            name, some = host_arch(), next(iter(self.toolchains.values()))
+            with contextlib.suppress(ToolMissing):
+                if not native and name:
+                    native = [Toolchain(name, cache=some.cache, sandbox=some.sandbox)]
+            self._host_toolchain = native[:1]
+        return self._host_toolchain[0] if self._host_toolchain else None
+
     def time(self, task: Task, arch: str, assembly: str) -> Timing:
         """Candidate against reference, alone on the machine. Raises HarnessError when the machinery fails."""
         toolchain = self.toolchains[arch]
-        if toolchain.emulator is not None:
+        if toolchain.emulator:
             return Timing(False, None, None, None, None, None, note=f"{arch} is emulated here; its time says nothing")
         folder = new_work_folder()
         try:
@@ -226,32 +458,58 @@ class Judge:
                     raise HarnessError(f"a correct candidate did not build again: {build.diagnostic}")
                 reference = toolchain.reference(task, self.settings.reference)
                 book = self._book(task, arch)
-                timed, other = book.expected(["fixed:0", "fixed:1"], budget_s=1, at_least=2, deadline=None)
-            vector, plan = timed.vector, build.plan
-            mocks = any(e.get("kind") == "mock" for e in task.externals.values())
+                prefix = f"timed:{self.settings.seed}:"
+                timed, _ = book.drawn(_drawn(prefix, LAUNCHES), LAUNCHES, budget_s=1, at_least=1, deadline=None)
+                # Never used for a verdict: those begin at 0, and no run has this many.
+                (unseen,), _ = book.drawn(
+                    [f"fresh:{self.settings.seed}:{UNSEEN + i}" for i in range(1 + MAX_DISCARDED)],
+                    1, budget_s=1, at_least=1, deadline=None,
+                )  # fmt: skip
+            plan = build.plan
 
-            def still_right(guest: Guest) -> bool:
-                # What the last timed call left behind first (mocks have counted all calls and cannot be compared),
-                # then other inputs than the timed ones: who learned those by heart has not computed anything.
-                if not mocks and oracle.compare(plan, vector, timed.snapshot, guest, self._rule):
-                    return False
-                guest.load(other.vector)
-                result = guest.call(LIMIT_FACTOR * other.golden_s + LIMIT_FLOOR_S)
-                return result.status == "done" and not oracle.compare(
-                    plan, other.vector, other.snapshot, guest, self._rule
-                )
+            def differ(found: Findings | None) -> str | None:
+                return found.detail if found and found.outcome is Outcome.WRONG_OUTPUT else None
+
+            def same(candidate: Guest, other: Guest, vector: Vector) -> str | None:
+                return differ(oracle.compare(plan, vector, oracle.view(other), candidate, self._rule))
+
+            def right_on_unseen(guest: Guest) -> str | None:
+                guest.load(unseen.vector)
+                result = guest.call(LIMIT_FACTOR * unseen.golden_s + self._limit_floor_s)
+                if result.status != "done":
+                    return f"a call ended with {result.status}"
+                found = oracle.compare(plan, unseen.vector, unseen.snapshot, guest, self._rule)
+                return found.detail if found else None
 
             with machine_lock.exclusive():
                 return measure(
                     build,
                     reference,
-                    vector,
+                    [t.vector for t in timed],
                     sandbox=self.settings.sandbox,
                     settings=self.settings.timing,
-                    check=still_right,
+                    checks=Checks(same, right_on_unseen, self._rule.ulps == 0),
+                    seed=self.settings.seed,
                 )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A candidate that failed, with what it takes to look closer."""
+
+    build: Build
+    guest: Guest
+    book: _GoldenBook
+    assembly: str
+    expected: _Expected
+    deadline: float | None
+
+
+def _drawn(prefix: str, count: int) -> list[str]:
+    """Names of vectors in order of drawing, more than ``count`` because some may be discarded."""
+    return [f"{prefix}{i}" for i in range(count * (1 + MAX_DISCARDED))]
 
 
 def _with_counts(verdict: Verdict, ran: dict[str, int], golden_s: float, spec: str) -> Verdict:
@@ -282,8 +540,18 @@ def _ended(
         if guest.control.signal == signal.SIGSYS or (guest.control.signal == signal.SIGTRAP and pc_name == "%rip"):
             pc -= 1  # these leave the program counter behind the instruction
         line, inside = _line_of(build, pc)
-        return oracle.fault_verdict(
-            build.plan, guest.control, vector, line=line, assembly=assembly, in_candidate=inside
+        if guest.control.signal == signal.SIGILL and (forbidden := _beyond_level(build, pc, line, assembly)):
+            return forbidden
+        caller = crashes.Caller() if inside else _caller(build, guest, pc)
+        return crashes.fault_verdict(
+            build.plan,
+            guest.control,
+            vector,
+            line=line,
+            assembly=assembly,
+            in_candidate=inside,
+            symbol="" if inside else _runtime_function(build, pc),
+            caller=caller,
         )
     status = result.exit_status or 0
     if status == 128 + 31 or status == -31:
@@ -296,8 +564,48 @@ def _ended(
     return Verdict(Outcome.FORBIDDEN, detail, f"With input {vector.label}:\n  {detail}")
 
 
+def _beyond_level(build: Build, pc: int, line: int | None, assembly: str) -> Verdict | None:
+    """The verdict on an illegal instruction that other ISA levels have; None when no level has it."""
+    with build.path.open("rb") as stream:
+        elf = ELFFile(stream)
+        segment = next((s for s in elf.iter_segments("PT_LOAD") if 0 <= pc - s["p_vaddr"] < s["p_filesz"]), None)
+        if segment is None or not segment["p_flags"] & P_FLAGS.PF_X:
+            return None
+        code = segment.data()[pc - segment["p_vaddr"] :][:16]
+        instruction = isa.beyond_at(elf["e_machine"], code)
+    if instruction is None:
+        return None
+    text = beyond_text(isa.Beyond(instruction, "", line), build.march, assembly)
+    return Verdict(Outcome.FORBIDDEN, text.splitlines()[0][:300], text)
+
+
 def _pc_name(plan: Plan) -> str:
     return "%rip" if "%rip" in plan.arch.crash_registers else "pc"
+
+
+def _caller(build: Build, guest: Guest, pc: int) -> crashes.Caller:
+    """How the program counter got out of the candidate: by a call, whose return address is known, or by a return."""
+    registers = dict(zip(build.plan.arch.crash_registers, guest.control.fault_regs, strict=False))
+    if "%rip" in registers:
+        left, back, _ = guest.control.fault_stack
+    else:
+        back = registers.get("x30", registers.get("ra", 0))
+        left = back
+    line, inside = _line_of(build, back - 1)
+    if inside:
+        return crashes.Caller("call", line)
+    return crashes.Caller("return") if left == pc else crashes.Caller()
+
+
+def _runtime_function(build: Build, pc: int) -> str:
+    """Name of the function of ours that an address lies in; empty when it lies in none."""
+    with build.path.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".symtab")
+        symbols = table.iter_symbols() if isinstance(table, SymbolTableSection) else ()
+        for symbol in symbols:
+            if symbol["st_info"]["type"] == "STT_FUNC" and 0 <= pc - symbol["st_value"] < symbol["st_size"]:
+                return str(symbol.name) if not symbol.name.startswith("nc_") else "the harness"
+    return ""
 
 
 def _line_of(build: Build, pc: int) -> tuple[int | None, bool]:

@@ -27,7 +27,8 @@ _u32, _u64 = ctypes.c_uint32, ctypes.c_uint64
 class RegionEntry(ctypes.Structure):
     """``struct nc_region``."""
 
-    _fields_ = (("addr", _u64), ("offset", _u64), ("size", _u64), ("data_addr", _u64), ("data_size", _u64))
+    _fields_ = (("addr", _u64), ("offset", _u64), ("size", _u64), ("data_addr", _u64), ("data_size", _u64),
+                ("float_size", _u64))  # fmt: skip
 
 
 class Control(ctypes.Structure):
@@ -44,10 +45,13 @@ class Control(ctypes.Structure):
         ("seen", _u64 * 64),
         ("sp_error", _u64),
         ("flag_error", _u64),
+        ("call_error", _u64),
+        ("stack_error", _u64),
         ("signal", _u32),
         ("code", _u32),
         ("fault_addr", _u64),
         ("fault_regs", _u64 * 48),
+        ("fault_stack", _u64 * 3),
         ("text_start", _u64),
         ("text_end", _u64),
         ("mock_calls", _u64),
@@ -57,6 +61,9 @@ class Control(ctypes.Structure):
         ("n_samples", _u64),
         ("reps", _u64),
         ("restore", _u64),
+        ("empty", _u64),
+        ("seed", _u64),
+        ("digest", _u64),
         ("overhead_ticks", _u64),
         ("clock_ns", _u64),
         ("clock_ticks", _u64),
@@ -71,7 +78,7 @@ CONTROL_PAGES = -(-CONTROL_SIZE // PAGE) * PAGE
 
 def offset_defines() -> list[str]:
     """``-D`` flags that tell the trampolines where the control block's fields are."""
-    names = ("junk", "seen", "sp_error", "flag_error", "unwound")
+    names = ("junk", "sp_error", "flag_error", "call_error", "unwound")
     return [f"-DNC_OFF_{n}={getattr(Control, n).offset}" for n in names]
 
 

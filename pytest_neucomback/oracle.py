@@ -1,14 +1,17 @@
 """Decides: what a candidate left behind against what the golden build left behind. Runs nothing.
 
 Everything observable is compared bit for bit: result, every object with the bytes around it, calls to mocks, the
-registers and flags a caller relies on. In floating-point objects any NaN equals any NaN.
+registers and flags a caller relies on. In floating-point objects any NaN equals any NaN; padding inside structs holds
+nothing. Calls that did not return are explained in ``crashes``.
 """
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import itertools
 import re
-import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +27,16 @@ from .types import Outcome, Verdict
 REASSOCIATED_ULPS = 64
 """Up to this many units in the last place everywhere, a wrong float result is called reassociated."""
 SHOWN_ELEMENTS = 3
-_SI_KERNEL = 0x80
+SHOWN_OBJECTS = 6
+MAX_LINES = 40
+MAX_DETAIL_CHARS = 300
+MAX_LINE_CHARS = 240
+_NOT_FINITE = np.uint64(1 << 63)
+"""The distance of a NaN or an infinity from anything else; further than any two numbers are."""
+
+
+_memcmp = ctypes.CDLL(None).memcmp
+_memcmp.argtypes, _memcmp.restype = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t), ctypes.c_int
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,11 @@ def take_snapshot(guest: Guest) -> Snapshot:
     return _snapshot(guest, {name: memory.copy() for name, memory in guest.memory.items()})
 
 
+def view(guest: Guest) -> Snapshot:
+    """What a build has left, without a copy: good until the next call."""
+    return _snapshot(guest, guest.memory)
+
+
 def _snapshot(guest: Guest, objects: Mapping[str, Bytes]) -> Snapshot:
     control = guest.control
     size = guest.plan.signature.returns.size
@@ -55,82 +72,226 @@ class FloatRule:
     """``--nc-fp``: how far floating-point results may be off, in units in the last place."""
 
     ulps: int = 0
+    """0 compares bits."""
 
     @classmethod
     def parse(cls, text: str) -> FloatRule | None:
         """``exact`` or ``ulp:N``; None when it is neither."""
         if text == "exact":
-            return cls(0)
+            return cls()
         match = re.fullmatch(r"ulp:(\d+)", text)
-        return cls(int(match[1])) if match else None
+        return cls(min(int(match[1]), int(_NOT_FINITE) - 1)) if match else None
 
 
-@dataclass
+@dataclass(frozen=True)
+class Scalar:
+    """One number inside an element of an object: the element itself, or a member of a struct."""
+
+    path: str
+    """``""`` or ``.weight``, behind the element's name."""
+    offset: int
+    """Bytes from the start of the element."""
+    dtype: np.dtype[np.generic]
+    mask: int | None = None
+    """Of a byte that a bit-field fills in part: the bits that count."""
+
+
+_MAX_SCALARS = 256
+"""Members told apart in one element; a larger struct is compared byte by byte."""
+
+
+@functools.lru_cache(maxsize=1024)
+def scalars(leaf: CType) -> tuple[Scalar, ...]:
+    """What is compared of one element of this type; padding is left out."""
+    if leaf.kind != "record":
+        return (Scalar("", 0, _scalar_dtype(leaf)),)
+    found = list(_members(leaf, "", 0))
+    spans = sorted((s.offset, s.offset + s.dtype.itemsize) for s in found if s.mask is None)
+    union = any(after[0] < before[1] for before, after in itertools.pairwise(spans))
+    if union or not found or len(found) > _MAX_SCALARS:  # what a union holds at the moment, nobody knows
+        used = _used_bits(leaf)
+        return tuple(Scalar(f" byte {i}", i, np.dtype("u1"), mask) for i, mask in enumerate(used) if mask)
+    return tuple(found)
+
+
+def _members(record: CType, path: str, base: int) -> Iterator[Scalar]:
+    for member in record.fields:
+        name = f"{path}.{member.name}" if member.name else path
+        if member.width_bits is not None:
+            used = _used_bits(CType("record", "", record.size, 1, fields=(member,)))
+            yield from (Scalar(f"{name} (byte {i})", base + i, np.dtype("u1"), m) for i, m in enumerate(used) if m)
+            continue
+        leaf, start = member.type.leaf(), base + member.offset_bits // 8
+        for i in range(min(member.type.size // max(leaf.size, 1), _MAX_SCALARS + 1)):
+            where = element_name(name, member.type, i) if member.type.kind == "array" else name
+            if leaf.kind == "record":
+                yield from _members(leaf, where, start + i * leaf.size)
+            else:
+                yield Scalar(where, start + i * leaf.size, _scalar_dtype(leaf))
+
+
+def _used_bits(record: CType) -> list[int]:
+    """A mask for every byte: the bits that belong to a member."""
+    masks = [0] * record.size
+    for member in record.fields:
+        if member.width_bits is not None:
+            for bit in range(member.offset_bits, member.offset_bits + member.width_bits):
+                masks[bit // 8] |= 1 << bit % 8
+            continue
+        leaf, start = member.type.leaf(), member.offset_bits // 8
+        inner = _used_bits(leaf) if leaf.kind == "record" else [0xFF] * leaf.size
+        for i in range(member.type.size):
+            masks[start + i] |= inner[i % len(inner)]
+    return masks
+
+
+@dataclass(frozen=True)
 class _Difference:
     """Elements of one object that are wrong."""
 
     name: str
     type: CType
-    indices: npt.NDArray[np.int64]
     total: int
-    expected: npt.NDArray[np.generic]
-    actual: npt.NDArray[np.generic]
+    """Elements of the object."""
+    indices: npt.NDArray[np.int64]
+    """Wrong elements."""
+    shown: tuple[tuple[str, int, str, str], ...]
+    """The first ones: name, element, expected, actual."""
     max_ulps: int | None
+    """Largest distance where everything wrong is floating point."""
 
 
-def compare(plan: Plan, vector: Vector, expected: Snapshot, guest: Guest, rule: FloatRule) -> Verdict | None:
-    """The verdict on one call that returned, or None when nothing is wrong with it."""
+@dataclass(frozen=True)
+class Findings:
+    """Everything that is wrong with one call that returned."""
+
+    plan: Plan
+    vector: Vector
+    differences: tuple[_Difference, ...]
+    problems: tuple[str, ...]
+    """Bytes around objects that changed."""
+    calls: str | None
+    """What is wrong with the calls to mocks."""
+    abi: tuple[str, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome.WRONG_OUTPUT if self.differences or self.problems or self.calls else Outcome.ABI_VIOLATION
+
+    @property
+    def detail(self) -> str:
+        """One line: what is wrong."""
+        return self.verdict().detail
+
+    @property
+    def reassociated(self) -> int | None:
+        """Units in the last place within which every result is, when that is all that is wrong; else None."""
+        if self.problems or self.calls or not self.differences:
+            return None
+        furthest = max(REASSOCIATED_ULPS + 1 if d.max_ulps is None else d.max_ulps for d in self.differences)
+        # Distance 0 is +0 beside -0: a wrong sign, not another order of operations.
+        return furthest if 0 < furthest <= REASSOCIATED_ULPS else None
+
+    @property
+    def only_floats(self) -> bool:
+        """Whether floating-point numbers are all that is wrong."""
+        return (
+            bool(self.differences)
+            and not (self.problems or self.calls or self.abi)
+            and all(d.max_ulps is not None for d in self.differences)
+        )
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where the first differing object is wrong, as flat element numbers."""
+        return tuple(index for _, index, _, _ in self.differences[0].shown) if self.differences else ()
+
+    def verdict(self) -> Verdict:
+        """The findings in words."""
+        lines = [f"With input {self.vector.label}:"]
+        if self.outcome is Outcome.ABI_VIOLATION:
+            lines += [*(f"  {a}" for a in self.abi), "All results are right."]
+            return Verdict(Outcome.ABI_VIOLATION, _cut(self.abi[0], MAX_DETAIL_CHARS), bounded(lines))
+        for difference in self.differences[:SHOWN_OBJECTS]:
+            lines += [f"  {line}" for line in _describe(difference, self.plan, self.vector)]
+        if len(self.differences) > SHOWN_OBJECTS:
+            lines.append(f"  wrong as well: {', '.join(d.name for d in self.differences[SHOWN_OBJECTS:])}")
+        lines += [f"  {p}" for p in (*self.problems, *([self.calls] if self.calls else []), *self.abi)]
+        wrong = {d.name for d in self.differences}
+        right = [n for n in _observed(self.plan) if n not in wrong]
+        if right:
+            lines.append(f"Right: {', '.join(right)}.")
+        return Verdict(Outcome.WRONG_OUTPUT, _cut(self._headline(), MAX_DETAIL_CHARS), bounded(lines))
+
+    def _headline(self) -> str:
+        if not self.differences:
+            return (*self.problems, self.calls or "wrong")[0]
+        if self.reassociated is not None:
+            return f"reassociated: max {self.reassociated} ulp"
+        first = self.differences[0]
+        name, _, expected, actual = first.shown[0]
+        if first.name == "result":
+            return f"wrong {name}: expected {expected}, got {actual}"
+        return (
+            f"{first.indices.size} of {first.total} elements of {first.name} are wrong, first {name}: "
+            f"expected {expected}, got {actual}"
+        )
+
+
+def compare(plan: Plan, vector: Vector, expected: Snapshot, guest: Guest, rule: FloatRule) -> Findings | None:
+    """What is wrong with one call that returned, or None when nothing is."""
     actual = _snapshot(guest, guest.memory)
     problems: list[str] = []
     differences = []
     for placed in plan.objects:
         want, have = expected.objects[placed.name], actual.objects[placed.name]
-        # mappings are whole pages: comparing as words is one pass of memcmp's speed
-        if np.array_equal(want.view(np.uint64), have.view(np.uint64)):
+        if _memcmp(want.ctypes.data, have.ctypes.data, want.size) == 0:
             continue
         if outside := _outside(placed, want, have):
             problems.append(outside)
         if difference := _difference(plan, placed, want, have, rule):
             differences.append(difference)
-    result = _result_difference(plan, expected.result, actual.result, rule)
-    if result:
+    if result := _result_difference(plan, expected.result, actual.result, rule):
         differences.append(result)
     calls = _call_problem(plan, expected, actual)
     abi = [] if actual.unwound else abi_problems(plan, guest.control, vector)
     if not (problems or differences or calls or abi):
         return None
-    if not (problems or differences or calls):
-        lines = [f"With input {vector.label}:", *(f"  {a}" for a in abi), "All results are right."]
-        return Verdict(Outcome.ABI_VIOLATION, abi[0], "\n".join(lines))
-    lines = [f"With input {vector.label}:"]
-    lines += [f"  {line}" for d in differences for line in _describe(d, plan, vector)]
-    lines += [f"  {p}" for p in (*problems, *([calls] if calls else []), *abi)]
-    wrong = {d.name for d in differences}
-    right = [n for n in _observed(plan) if n not in wrong]
-    if right:
-        lines.append(f"Right: {', '.join(right)}.")
-    detail = _headline(differences, problems, calls)
-    return Verdict(Outcome.WRONG_OUTPUT, detail, "\n".join(lines))
+    return Findings(plan, vector, tuple(differences), tuple(problems), calls, tuple(abi))
+
+
+def ordinary(plan: Plan, vector: Vector) -> bool:
+    """Whether an input's floating-point numbers are such that another order of operations is a matter of rounding.
+
+    With infinities, or numbers whose sums and products overflow or vanish, it is the difference between a number and
+    none at all.
+    """
+    for placed in plan.objects:
+        leaf = object_type(plan, placed.name).leaf()
+        if leaf.kind != "float":
+            continue
+        values = np.abs(vector.objects[placed.name].view(_scalar_dtype(leaf)))
+        info = np.finfo(values.dtype)
+        low, high = float(info.tiny) ** 0.5, float(info.max) ** 0.5
+        if not bool((((values >= low) & (values <= high)) | (values == 0)).all()):
+            return False
+    return True
+
+
+def bounded(lines: Sequence[str]) -> str:
+    """A diagnostic of at most MAX_LINES lines, none of them endless."""
+    split = [_cut(part, MAX_LINE_CHARS) for line in lines for part in line.splitlines()]
+    if len(split) > MAX_LINES:
+        split = [*split[: MAX_LINES - 1], f"... and {len(split) - MAX_LINES + 1} more lines"]
+    return "\n".join(split)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 def _observed(plan: Plan) -> list[str]:
     return list(plan.task.observe) or [o.name for o in plan.objects]
-
-
-def _headline(differences: list[_Difference], problems: list[str], calls: str | None) -> str:
-    if differences:
-        ulps = [d.max_ulps for d in differences]
-        if not problems and not calls and all(u is not None and u <= REASSOCIATED_ULPS for u in ulps):
-            return f"reassociated: max {max(u for u in ulps if u is not None)} ulp"
-        first = differences[0]
-        if first.name == "result":
-            return f"wrong result: expected {_number(first.expected[0])}, got {_number(first.actual[0])}"
-        where = element_name(first.name, first.type, int(first.indices[0]))
-        return (
-            f"{first.indices.size} of {first.total} elements of {first.name} are wrong, first {where}: "
-            f"expected {_number(first.expected[0])}, got {_number(first.actual[0])}"
-        )
-    return (problems or [calls or "wrong"])[0]
 
 
 def _outside(placed: Placed, want: Bytes, have: Bytes) -> str | None:
@@ -154,39 +315,86 @@ def _scalar_dtype(leaf: CType) -> np.dtype[np.generic]:
     return np.dtype("u1") if leaf.kind == "record" else np.dtype("<u8")
 
 
+def object_type(plan: Plan, name: str) -> CType:
+    """Type of a placed object; of a pointer parameter's, the type of one element."""
+    for variable in plan.signature.globals:
+        if variable.name == name:
+            return variable.type
+    element = next(p.type.element for p in plan.signature.params if p.name == name)
+    assert element is not None
+    return element
+
+
 def _difference(plan: Plan, placed: Placed, want: Bytes, have: Bytes, rule: FloatRule) -> _Difference | None:
-    type_ = next(
-        (g.type for g in plan.signature.globals if g.name == placed.name),
-        None,
-    ) or next(p.type.element for p in plan.signature.params if p.name == placed.name)
-    assert type_ is not None
-    dtype = _scalar_dtype(type_.leaf())
     span = slice(placed.lead, placed.lead + placed.size)
-    return _compare_arrays(placed.name, type_, want[span].view(dtype), have[span].view(dtype), rule)
+    return _compare_arrays(placed.name, object_type(plan, placed.name), want[span], have[span], rule)
 
 
 def _compare_arrays(
     name: str, type_: CType, want: npt.NDArray[np.generic], have: npt.NDArray[np.generic], rule: FloatRule
 ) -> _Difference | None:
-    bits = np.dtype(f"<u{want.dtype.itemsize}")
-    wrong = want.view(bits) != have.view(bits)
-    ulps = None
-    if want.dtype.kind == "f":
-        wrong &= ~(np.isnan(want) & np.isnan(have))
-        if wrong.any():
-            distances = _ulps(want[wrong], have[wrong])
-            ulps = int(distances.max())
-            if rule.ulps:
-                wrong[np.flatnonzero(wrong)[distances <= rule.ulps]] = False
-    indices = np.flatnonzero(wrong)
+    parts, stride = scalars(type_.leaf()), type_.leaf().size
+    wants, haves = want.view(np.uint8).reshape(-1, stride), have.view(np.uint8).reshape(-1, stride)
+    total = len(wants)
+    wrong_elements = np.zeros(total, dtype=bool)
+    shown: list[tuple[int, int, str, str]] = []
+    ulps: int | None = 0
+    for number, part in enumerate(parts):
+        columns = slice(part.offset, part.offset + part.dtype.itemsize)
+        x = np.ascontiguousarray(wants[:, columns]).view(part.dtype)[:, 0]
+        y = np.ascontiguousarray(haves[:, columns]).view(part.dtype)[:, 0]
+        wrong, furthest = _wrong(x, y, part, rule)
+        if not wrong.any():
+            continue
+        ulps = None if ulps is None or furthest is None else max(ulps, furthest)
+        wrong_elements |= wrong
+        shown += [
+            (int(i), number, number_text(x[i]), number_text(y[i])) for i in np.flatnonzero(wrong)[:SHOWN_ELEMENTS]
+        ]
+    indices = np.flatnonzero(wrong_elements)
     if not indices.size:
         return None
-    shown = indices[:SHOWN_ELEMENTS]
-    return _Difference(name, type_, indices, want.size, want[shown].copy(), have[shown].copy(), ulps)
+    return _Difference(
+        name,
+        type_,
+        total,
+        indices,
+        tuple(
+            (
+                ("result" if name == "result" else element_name(name, type_, index)) + parts[number].path,
+                index,
+                expected,
+                actual,
+            )
+            for index, number, expected, actual in sorted(shown)[:SHOWN_ELEMENTS]
+        ),
+        ulps,
+    )
+
+
+def _wrong(
+    x: npt.NDArray[np.generic], y: npt.NDArray[np.generic], part: Scalar, rule: FloatRule
+) -> tuple[npt.NDArray[np.bool_], int | None]:
+    """Which elements are wrong, and for floating point how far off the furthest is."""
+    bits = np.dtype(f"<u{part.dtype.itemsize}")
+    wrong = x.view(bits) != y.view(bits)
+    if part.mask is not None:
+        wrong = ((x.view(bits) ^ y.view(bits)) & part.mask) != 0
+    if part.dtype.kind != "f":
+        return wrong, None
+    wrong &= ~(np.isnan(x) & np.isnan(y))
+    if not wrong.any():
+        return wrong, 0
+    distances = _ulps(x[wrong], y[wrong])
+    if rule.ulps:
+        near = distances <= np.uint64(rule.ulps)
+        wrong[np.flatnonzero(wrong)[near]] = False
+        distances = distances[~near]
+    return wrong, int(distances.max(initial=0))
 
 
 def _ulps(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> npt.NDArray[np.uint64]:
-    """Distance in representable values; the largest number where one side is not finite and the other differs.
+    """Distance in representable values: 0 between +0 and -0, 2^63 where a side is not finite and the other differs.
 
     IEEE numbers of one sign are ordered like their bit patterns (IEEE 754-2019, 5.10), so the distance is a difference
     of integers once negative patterns are mirrored.
@@ -202,15 +410,14 @@ def _ulps(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> npt.NDArray
     x, y = ordered(a), ordered(b)
     distance = np.where(x > y, x - y, y - x)
     finite = np.isfinite(a) & np.isfinite(b)
-    return np.where(finite, distance, np.uint64(2**63))
+    return np.where(finite, np.minimum(distance, _NOT_FINITE - np.uint64(1)), _NOT_FINITE)
 
 
 def _result_difference(plan: Plan, want: bytes, have: bytes, rule: FloatRule) -> _Difference | None:
     type_ = plan.signature.returns
     if type_.kind == "void" or want == have:
         return None
-    dtype = _scalar_dtype(type_.leaf())
-    return _compare_arrays("result", type_, np.frombuffer(want, dtype), np.frombuffer(have, dtype), rule)
+    return _compare_arrays("result", type_, np.frombuffer(want, np.uint8), np.frombuffer(have, np.uint8), rule)
 
 
 def _call_problem(plan: Plan, expected: Snapshot, actual: Snapshot) -> str | None:
@@ -240,10 +447,21 @@ def abi_problems(plan: Plan, control: Control, vector: Vector) -> list[str]:
         problems.append("returned with the direction flag set (missing cld)")
     if control.flag_error & 2:
         problems.append("changed the floating-point rounding or exception control")
+    if control.flag_error & 4:
+        problems.append("returned with values on the x87 stack or in MMX state (missing fstp or emms)")
+    if control.call_error & 1:
+        problems.append(f"{arch.stack_pointer} was not a multiple of 16 at a call")
+    if control.call_error & 2:
+        problems.append("called a function with the direction flag set (missing cld)")
+    if control.stack_error:
+        problems.append(
+            f"wrote to its caller's stack frame, {control.stack_error - 1} bytes above where stack arguments begin"
+        )
     return problems
 
 
-def _number(value: np.generic) -> str:
+def number_text(value: np.generic) -> str:
+    """A number with as many digits as tell it from its neighbours."""
     if value.dtype.kind != "f":
         return str(value)
     if np.isnan(value):
@@ -252,20 +470,21 @@ def _number(value: np.generic) -> str:
 
 
 def _describe(d: _Difference, plan: Plan, vector: Vector) -> list[str]:
+    lines = []
     if d.name == "result":
-        lines = [f"result: expected {_number(d.expected[0])}, got {_number(d.actual[0])}"]
+        lines += [f"{name}: expected {expected}, got {actual}" for name, _, expected, actual in d.shown]
     else:
-        lines = [
+        lines.append(
             f"{d.name}: {d.indices.size} of {d.total} elements are wrong "
             f"(from {int(d.indices[0])} to {int(d.indices[-1])})"
+        )
+        lines += [
+            f"  {name}: expected {expected}, got {actual}; {_inputs_at(plan, vector, index, d.total)}"
+            for name, index, expected, actual in d.shown
         ]
-        for index, want, have in zip(d.indices, d.expected, d.actual, strict=False):
-            where = element_name(d.name, d.type, int(index))
-            lines.append(
-                f"  {where}: expected {_number(want)}, got {_number(have)}; "
-                f"{_inputs_at(plan, vector, int(index), d.total)}"
-            )
-    if d.max_ulps is not None and d.max_ulps <= REASSOCIATED_ULPS:
+    if d.max_ulps == 0:
+        lines.append("  only the signs of zeros differ")
+    elif d.max_ulps is not None and d.max_ulps <= REASSOCIATED_ULPS:
         lines.append(f"  all within {d.max_ulps} ulp: the order or the kind of the floating-point operations differs")
     return lines
 
@@ -274,88 +493,10 @@ def _inputs_at(plan: Plan, vector: Vector, index: int, total: int) -> str:
     """Initial values at the same index in every object of the same length: what a person looks at first."""
     parts = []
     for placed in plan.objects:
-        type_ = next((g.type for g in plan.signature.globals if g.name == placed.name), None) or next(
-            p.type.element for p in plan.signature.params if p.name == placed.name
-        )
-        if type_ is None or type_.leaf().kind not in ("int", "float"):
+        type_ = object_type(plan, placed.name)
+        if type_.leaf().kind not in ("int", "float"):
             continue
         values = vector.objects[placed.name].view(_scalar_dtype(type_.leaf()))
         if values.size == total:
-            parts.append(f"{element_name(placed.name, type_, index)} = {_number(values[index])}")
+            parts.append(f"{element_name(placed.name, type_, index)} = {number_text(values[index])}")
     return "before: " + ", ".join(parts[:6]) if parts else "no input at this index"
-
-
-# --- calls that did not return --------------------------------------------------------------------------------------
-
-
-def locate(plan: Plan, address: int) -> str | None:
-    """An address as ``a+128000`` or ``just past the end of a``; None when it is in no object or guard."""
-    for placed in plan.objects:
-        if placed.addr <= address < placed.addr + placed.size:
-            return f"{placed.name}+{address - placed.addr}"
-        if placed.addr + placed.size <= address < placed.map_addr + placed.map_size + 4096:
-            return f"{placed.name}+{address - placed.addr}, past its end ({placed.size} bytes)"
-        if placed.map_addr - 4096 <= address < placed.addr:
-            return f"{placed.name}{address - placed.addr}, before its start"
-    return None
-
-
-def fault_verdict(
-    plan: Plan, control: Control, vector: Vector, *, line: int | None, assembly: str, in_candidate: bool
-) -> Verdict:
-    """A signal. ``line`` is the line of the candidate's assembly that the program counter points to, from 1."""
-    try:
-        name = signal.Signals(control.signal).name
-    except ValueError:
-        name = f"signal {control.signal}"
-    source = assembly.splitlines()[line - 1].strip() if line and line <= len(assembly.splitlines()) else ""
-    where = f"line {line}: {source}" if source else "code outside the function" if not in_candidate else "the function"
-    if name == "SIGSYS":
-        detail = f"made a system call (number {control.fault_addr}), at {where}"
-        return Verdict(
-            Outcome.FORBIDDEN, detail, f"With input {vector.label}:\n  {detail}\nOnly plain computation is allowed."
-        )
-    lines = [f"With input {vector.label}:", f"  {name} at {where}"]
-    meaning = {"SIGILL": "illegal instruction: not available at this ISA level, or not code at all",
-               "SIGFPE": "integer division by zero or overflow in division",
-               "SIGTRAP": "a breakpoint or trap instruction was executed"}.get(name)  # fmt: skip
-    place = None
-    if name in ("SIGSEGV", "SIGBUS"):
-        place = locate(plan, control.fault_addr)
-        protection = control.code == _SI_KERNEL  # x86 gives no address then
-        if place and not protection:
-            meaning = f"access to {place}"
-        elif protection:
-            place = None
-            meaning = (
-                "general protection fault: a vector access that needs an aligned address to one that is not, an "
-                "address that is none, or a privileged instruction"
-            )
-        elif control.fault_addr < 4096:
-            meaning = "access through a null pointer"
-        else:
-            meaning = "access to memory that belongs to no object of the task"
-    if meaning:
-        lines.append(f"  {meaning}")
-    if registers := _registers_in(plan, control, source):
-        lines.append(f"  registers: {registers}")
-    detail = f"{name} at {where}" + (f": {meaning}" if meaning else "")
-    return Verdict(Outcome.CRASHED, detail, "\n".join(lines))
-
-
-def _registers_in(plan: Plan, control: Control, source: str) -> str:
-    shown = []
-    for i, name in enumerate(plan.arch.crash_registers):
-        if name in ("%rip", "pc") or not re.search(rf"(?<![\w%]){re.escape(name)}\b", source):
-            continue
-        value = control.fault_regs[i]
-        signed = value - (1 << 64) if value >> 63 else value
-        place = locate(plan, value)
-        if place:
-            shown.append(f"{name} = {place}")
-        elif abs(signed) < 1 << 22:
-            shown.append(f"{name} = {signed}")
-        else:
-            # raw addresses differ from run to run, and feedback has to be the same text each time
-            shown.append(f"{name} = (no object's address)")
-    return ", ".join(shown)

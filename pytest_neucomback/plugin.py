@@ -139,7 +139,9 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR and not _has_tests(config):
         # plain `pytest --nc-model=...` in a folder without tests of its own: the benchmark is what is meant
-        config.args = [str(Path(__file__).with_name("items.py"))]
+        from .tasks import bundled_folder
+
+        config.args = [str(bundled_folder())]
     try:
         _load(run)
     except NeucombackError as error:
@@ -210,7 +212,7 @@ def _check_compilers(run: Run) -> None:
 
     needed = {m.compiler for m in run.models.values() if isinstance(m, CompilerModel)}
     for toolchain in run.toolchains.values():
-        timed = toolchain.emulator is None and any(run.settings.timed(t.level) for t in run.tasks.values())
+        timed = not toolchain.emulator and any(run.settings.timed(t.level) for t in run.tasks.values())
         for compiler in sorted(needed | ({run.settings.reference.partition("-")[0]} if timed else set())):
             toolchain.compiler_command(compiler, "O2")
 
@@ -403,6 +405,7 @@ class Controller:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Open the run's folder and start the engine, before xdist starts its workers."""
         from .engine import Engine, describe_command, report_folder
+        from .toolchain import sweep_work_folders
 
         run, option = self.run, session.config.option
         selection = {
@@ -411,6 +414,7 @@ class Controller:
             "marker": option.markexpr,
             "last_failed": bool(getattr(option, "lf", False)),
         }
+        sweep_work_folders()
         command = describe_command(run.settings, list(run.tasks.values()), selection)
         try:
             self.folder = report_folder(run.settings, session.config.rootpath, command)
@@ -445,12 +449,14 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_report_header(self) -> list[str]:
         """Where results go, whether an earlier run is taken up, and which endpoints are down."""
+        from .report import shown
+
         assert self.folder is not None
         assert self.engine is not None
         earlier = len(self.folder.finished_records)
         taken = f", going on with an unfinished run ({earlier} items are done)" if earlier else ""
         return [
-            f"neucomback: results in {_shown(self.folder.path)}, seed {self.folder.seed}{taken}",
+            f"neucomback: results in {shown(self.folder.path)}, seed {self.folder.seed}{taken}",
             *(f"neucomback: {problem}" for problem in self.engine.dead.values()),
         ]
 
@@ -508,6 +514,7 @@ class Controller:
         from . import benchmarks
         from .metrics import fail_under_message, parse_fail_under, summarise
         from .records import results_json
+        from .report import shown
 
         assert self.engine is not None
         assert self.folder is not None
@@ -530,7 +537,7 @@ class Controller:
         session.config.hook.pytest_neucomback_summary(results=results, settings=run.settings, config=session.config)
         try:
             self.folder.finish(results, whole)
-            self.saved = _shown(self.folder.path)
+            self.saved = shown(self.folder.path)
         except NeucombackError as error:
             self.engine.failure = self.engine.failure or error
         self.folder.close()
@@ -548,7 +555,8 @@ class Controller:
                 write(line, red=True)
             return
         terminalreporter.section("neucomback", sep="=")
-        for line in summary_table(self.summaries, width=terminalreporter._tw.fullwidth):
+        own = all(t.suite != "bundled" for t in self.run.tasks.values())
+        for line in summary_table(self.summaries, width=terminalreporter._tw.fullwidth, imported=own):
             write(line)
         if line := verdict_line(self.summaries):
             write(line)
@@ -584,12 +592,6 @@ class Controller:
             yield "the same command again tries the unjudged items and pays for nothing twice"
 
 
-def _shown(path: Path) -> str:
-    """Relative to where the user stands, when that is shorter."""
-    relative = os.path.relpath(path)
-    return relative if len(relative) < len(str(path)) else str(path)
-
-
 def run_description(run: Run, folder: RunFolder) -> dict[str, Any]:
     """``run`` of results.json: versions, host, seed, settings, command line."""
     import importlib.metadata
@@ -608,7 +610,7 @@ def run_description(run: Run, folder: RunFolder) -> dict[str, Any]:
         versions["clang"] = tool_version(toolchain.clang)
         versions[f"as {toolchain.arch.name}"] = tool_version(toolchain.assembler)
         if toolchain.emulator:
-            versions[f"emulator {toolchain.arch.name}"] = tool_version(toolchain.emulator)
+            versions[f"emulator {toolchain.arch.name}"] = tool_version(toolchain.emulator[0])
     return {
         **folder.run,
         "seed": folder.seed,

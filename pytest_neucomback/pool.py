@@ -204,11 +204,6 @@ class JudgePool:
                 future.set_result(answer)
 
 
-def _settle(future: asyncio.Future[Answer | WorkerLost], answer: Answer | WorkerLost) -> None:
-    if not future.done():
-        future.set_result(answer)
-
-
 def _given_up(job: Job) -> Answer:
     if isinstance(job, JudgeJob):
         return unjudged(f"the judging process died {ATTEMPTS} times on this candidate")

@@ -5,10 +5,12 @@ Figures come from ``metrics`` as they are; this module only chooses words and wi
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pytest_neucomback.metrics import Summary, format_acc, format_acc_perf
 from pytest_neucomback.types import Outcome, Record, Usage
@@ -49,7 +51,7 @@ def summary_table(summaries: Sequence[Summary], *, width: int | None, imported: 
 
     ``width`` is the terminal's, in columns; None means unlimited. A narrow one loses columns, least important first;
     on the way, names all rows share move into one line above the table, and at last long names are cut. Figures never
-    are. ``imported`` says that every task is of the imported release, whose figures may be compared with published
+    are. ``imported`` says that no task is one of ours, whose figures must not be compared with published
     ones.
     """
     if not summaries:
@@ -118,11 +120,11 @@ def failure_text(record: Record, *, transcript_path: str | None, candidate_path:
     ``samples`` is ``--nc-samples``, which decides the item's name. Control characters, which assemblers quote from
     the candidate, are shown as escapes so that a candidate cannot write to the terminal.
     """
-    item = record.key.item_id(samples)
-    lines = [f"{item}: {record.verdict}, {_MEANINGS.get(record.verdict, 'an unknown verdict')}"]
     detail, diagnostic = printable(record.detail).strip(), printable(record.diagnostic).strip("\n")
-    if detail and detail not in diagnostic:
-        lines.append(textwrap.indent(detail, "  "))
+    # The verdict comes first: this is the line that pytest's short summary and JUnit viewers show.
+    lines = [f"{record.verdict}: {detail or _MEANINGS.get(record.verdict, 'an unknown verdict')}"]
+    if diagnostic == detail:
+        diagnostic = ""
     if diagnostic:
         lines += ["", textwrap.indent(diagnostic, "  "), ""]
     lines.append(_trajectory(record))
@@ -130,6 +132,8 @@ def failure_text(record: Record, *, transcript_path: str | None, candidate_path:
         lines.append(f"candidate:  {candidate_path}")
     if transcript_path:
         lines.append(f"transcript: {transcript_path}")
+    if candidate_path and record.verdict not in (Outcome.CORRECT, Outcome.UNJUDGED, Outcome.FORBIDDEN):
+        lines.append(f"reproduce:  neucomback repro '{record.key.item_id(samples)}'")
     return "\n".join(lines)
 
 
@@ -156,6 +160,12 @@ def human_duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}m{rest:02}s"
     return f"{minutes // 60}h{minutes % 60:02}m"
+
+
+def shown(path: Path) -> str:
+    """A path relative to where the user stands, when that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)
 
 
 def printable(text: str) -> str:
@@ -259,6 +269,12 @@ def _footnotes(summaries: Sequence[Summary], *, imported: bool) -> list[str]:
             notes.append(f"{NONE} ACC+Perf of {', '.join(names)}: {why}.")
     if any(summary.unpriced and summary.cost_usd is not None for summary in summaries):
         notes.append("≥ Cost: some replies have no known price.")
+    undefined = {r.task: r.discarded_vectors for summary in summaries for r in summary.records if r.discarded_vectors}
+    if undefined:
+        notes.append(
+            f"{sum(undefined.values())} inputs of {_counted(len(undefined), 'task')} were discarded and others drawn: "
+            "the C is undefined on them."
+        )
     most = max(summary.samples for summary in summaries)
     if most > 1:
         notes.append(f"ACC is pass@1: the mean over tasks of {most} samples; the interval counts tasks.")

@@ -32,6 +32,7 @@ class Round:
     verdict: Verdict
     code_bytes: int | None = None
     judge_s: float = 0.0
+    discarded_vectors: int = 0
     feedback: Feedback | None = None
     """What the model would be told about it; None for a correct candidate."""
     timing: Timing | None = None
@@ -187,7 +188,16 @@ class _Workflow:
                 self._judged[taken.assembly] = await self.steps.judge(key, taken.assembly)
             judgement, feedback = self._judged[taken.assembly]
             current = Round(
-                turn, kind, messages, reply, taken, judgement.verdict, judgement.code_bytes, judgement.judge_s, feedback
+                turn,
+                kind,
+                messages,
+                reply,
+                taken,
+                judgement.verdict,
+                judgement.code_bytes,
+                judgement.judge_s,
+                judgement.discarded_vectors,
+                feedback,
             )
         self.trajectory.rounds.append(current)
         if self.trajectory.first is None:

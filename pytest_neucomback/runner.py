@@ -13,6 +13,7 @@ import mmap
 import os
 import select
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
@@ -27,6 +28,8 @@ from .sandbox import end_guest, settle_guest, spawn_guest
 from .toolchain import Build
 
 START_TIMEOUT_S = 30.0
+CLOCK_SHARE, CLOCK_SLACK_NS = 0.5, 5e6
+"""The driver's clock must account for this share of what the parent waited, less a pause of the machine."""
 SLACK_BYTE = 0xA5
 """What the bytes around an object hold; they must survive."""
 _F_ADD_SEALS, _F_SEAL_SHRINK, _F_SEAL_GROW, _F_SEAL_SEAL = 1033, 2, 4, 1
@@ -43,11 +46,26 @@ class CallResult:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A timing batch, as the driver reports it, and as the parent saw it from outside."""
+
+    ticks: tuple[float, ...]
+    """Per call, one for each sample; what the trampoline costs is in them."""
+    overhead_ticks: float
+    """What the trampoline costs."""
+    ns_per_tick: float
+    wall_ns: float
+    """Per call, from the command to the answer by the parent's clock: restoring and waking up are in it."""
+    digest: int
+    """Of some elements of the objects after each call."""
+
+
 class Guest:
     """A running candidate; a context manager. Not thread-safe."""
 
     def __init__(
-        self, build: Build, *, emulator: str | None, sandbox: bool, restore: bool = False, cpu_s: float
+        self, build: Build, *, emulator: Sequence[str], sandbox: bool, restore: bool = False, cpu_s: float
     ) -> None:
         self.build = build
         self.plan = build.plan
@@ -55,6 +73,8 @@ class Guest:
         self.control: Control
         self.memory: dict[str, Bytes] = {}
         """Whole mapping of every object, by name; live."""
+        self.alive = True
+        """False once a call has not returned: the process is gone or of no use any more."""
 
     def __enter__(self) -> Guest:
         plan = self.plan
@@ -66,12 +86,14 @@ class Guest:
             self._map = mmap.mmap(fd, plan.file_size)
             whole = np.frombuffer(self._map, dtype=np.uint8)
             self.control = Control.from_buffer(self._map)
-            self.control.seccomp = int(self._emulator is None)
+            self.control.seccomp = int(not self._emulator)
             self.control.restore = int(self._restore)
             self.control.n_regions = len(plan.objects)
             for entry, placed in zip(self.control.regions, plan.objects, strict=False):
                 entry.addr, entry.offset, entry.size = placed.map_addr, placed.offset, placed.map_size
                 entry.data_addr, entry.data_size = placed.addr, placed.size
+                leaf = plan.element(placed.name).leaf()
+                entry.float_size = leaf.size if leaf.kind == "float" and leaf.size in (4, 8) else 0
                 self.memory[placed.name] = whole[placed.offset : placed.offset + placed.map_size]
             self._images = {
                 p.name: whole[p.offset + p.map_size : p.offset + 2 * p.map_size] for p in plan.objects if self._restore
@@ -140,29 +162,40 @@ class Guest:
         control.args[:] = vector.args
         control.junk[:] = vector.junk
         control.mock_returns[:] = vector.mock_returns
-        control.mock_calls = 0
-        control.mock_digest = 0
-        control.unwound = 0
+        control.mock_calls = control.mock_digest = control.unwound = 0
+        control.flag_error = control.call_error = control.stack_error = 0
         ctypes.memset(control.ret, 0, ctypes.sizeof(control.ret))
+        # Who comes back without passing the trampoline has preserved nothing.
+        ctypes.memset(control.seen, 0, ctypes.sizeof(control.seen))
 
     def call(self, limit_s: float) -> CallResult:
         """Call the candidate once on what is loaded; at most ``limit_s`` seconds, then the process is killed."""
         return self._command_byte(b"c", limit_s)
 
-    def time(self, *, samples: int, reps: int, limit_s: float) -> list[float]:
-        """Kernel time of ``samples`` samples of ``reps`` calls each, as nanoseconds a call.
+    def time(self, *, samples: int, reps: int, limit_s: float, seed: int = 0, empty: bool = False) -> Batch:
+        """Time ``samples`` samples of ``reps`` calls each.
 
-        Inputs are restored before every call outside the clock; what the trampoline costs is taken off.
-        Raises HarnessError when the batch does not end well.
+        Inputs are restored before every call outside the clock, with the last bit of some numbers changed in a way
+        that ``seed`` decides. ``empty`` calls nothing but the trampoline. Raises HarnessError when the batch does not
+        end well, or when the driver's clock is not the parent's.
         """
         control = self.control
-        control.n_samples, control.reps = samples, reps
+        control.n_samples, control.reps, control.seed, control.empty = samples, reps, seed, int(empty)
         result = self._command_byte(b"t", limit_s)
         if result.status != "done":
             raise HarnessError(f"a timing batch ended with {result.status}")
-        ns_per_tick = control.clock_ns / max(control.clock_ticks, 1)
-        overhead = control.overhead_ticks
-        return [max(control.samples[i] / reps - overhead, 0.1) * ns_per_tick for i in range(samples)]
+        wall_ns = result.wall_s * 1e9
+        if not control.clock_ticks or not wall_ns * CLOCK_SHARE - CLOCK_SLACK_NS <= control.clock_ns <= wall_ns:
+            raise HarnessError(
+                f"the driver says that a timing batch took {control.clock_ns} ns; it took {wall_ns:.0f} ns"
+            )
+        return Batch(
+            ticks=tuple(control.samples[i] / reps for i in range(samples)),
+            overhead_ticks=float(control.overhead_ticks),
+            ns_per_tick=control.clock_ns / control.clock_ticks,
+            wall_ns=wall_ns / (samples * reps),
+            digest=control.digest,
+        )
 
     def _command_byte(self, byte: bytes, limit_s: float) -> CallResult:
         start = time.perf_counter()
@@ -175,6 +208,7 @@ class Guest:
         wall = time.perf_counter() - start
         if answer == b"D":
             return CallResult("done", wall)
+        self.alive = False
         if answer == b"F":
             return CallResult("fault", wall)
         if answer is None:

@@ -27,6 +27,7 @@ _KEYS: dict[str, type] = {
     "cases": list,
     "externals": dict,
     "input_free": bool,
+    "vectors": list,
     "provenance": str,
 }
 _REQUIRED = ("function", "level", "split")
@@ -53,6 +54,8 @@ class Task:
     cases: tuple[Mapping[str, Any], ...] = ()
     externals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     input_free: bool = False
+    vectors: tuple[int, ...] = ()
+    """Numbers of random vectors that belong to the fixed stage, since they show what others do not."""
     provenance: str = ""
     yaml_digest: str = ""
     """sha256 of the YAML text, so that caches notice a change of inputs."""
@@ -98,6 +101,8 @@ def load_task(yaml_path: Path, *, suite: str = "bundled") -> Task:
         raise ConfigError(f"{yaml_path}: split {raw['split']!r} is none of {', '.join(SPLITS)}")
     if not all(isinstance(case, dict) for case in raw.get("cases", [])):
         raise ConfigError(f"{yaml_path}: cases must be a list of input entries by name; see docs/tasks.md")
+    if not all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in raw.get("vectors", [])):
+        raise ConfigError(f"{yaml_path}: vectors must be a list of numbers of random vectors, such as [17, 402]")
     check_inputs(f"{yaml_path}: inputs", raw.get("inputs", {}))
     for i, case in enumerate(raw.get("cases", [])):
         check_inputs(f"{yaml_path}: cases[{i}]", {k: v for k, v in case.items() if k != "name"})

@@ -19,13 +19,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import glue, layout
+from . import glue, isa, layout
 from .arches import Arch, load_arches
 from .errors import ConfigError, HarnessError, ToolMissing
 from .locks import machine_lock
 from .policy import ObjectFacts, check_object
 from .sandbox import TOOL_FILE_BYTES, ToolResult, find_program, need_program, run_tool
-from .signature import Signature, read_signature
+from .signature import CType, Signature, read_signature
 from .tasks import Task
 
 DRIVER = Path(__file__).with_name("driver")
@@ -35,6 +35,9 @@ OPT_LEVELS = ("O0", "O1", "O2", "O3", "Os", "Oz")
 _COMMON = (
     "-std=gnu11", "-w", "-ffp-contract=off", "-fno-pie", "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
     "-fno-unwind-tables", "-nostdinc",
+)  # fmt: skip
+_SANITIZE = (
+    "-fsanitize=undefined,bounds,local-bounds,float-cast-overflow", "-fno-sanitize=function", "-fsanitize-trap=all",
 )  # fmt: skip
 MAX_ERRORS_SHOWN = 8
 ASSEMBLE_TIMEOUT_S = 20.0
@@ -56,6 +59,15 @@ class Plan:
     def object(self, name: str) -> layout.Placed:
         return next(o for o in self.objects if o.name == name)
 
+    def element(self, name: str) -> CType:
+        """Type of a global, or of what a pointer parameter points to."""
+        for variable in self.signature.globals:
+            if variable.name == name:
+                return variable.type
+        pointed = next(p.type.element for p in self.signature.params if p.name == name)
+        assert pointed is not None
+        return pointed
+
     @functools.cached_property
     def callable(self) -> frozenset[str]:
         """Functions a candidate may call."""
@@ -69,6 +81,9 @@ class Build:
     path: Path
     plan: Plan
     code_bytes: int
+    march: str = ""
+    unread_code: bool = False
+    """Whether code sections hold bytes that may be data or code, so that the ISA level is not certain."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +133,19 @@ class Toolchain:
         self._guard = threading.Lock()
 
     @functools.cached_property
-    def emulator(self) -> str | None:
-        """Path of the emulator, None on the arch's own host. Raises ToolMissing."""
-        return None if self.arch.native else need_program(self.arch.emulator, self.arch.packages["emulator"][0])
+    def emulator(self) -> tuple[str, ...]:
+        """Path and flags of the emulator; empty on the arch's own host. Raises ToolMissing."""
+        if self.arch.native:
+            return ()
+        program = need_program(self.arch.emulator, self.arch.packages["emulator"][0])
+        return (program, *self.arch.emulator_options(self.march))
+
+    @functools.cached_property
+    def level_emulator(self) -> tuple[str, ...]:
+        """An emulator whose processor has just the ISA level; empty when there is none."""
+        program = find_program(self.arch.emulator)
+        known = program and self.march in self.arch.emulator_flags
+        return (program, *self.arch.emulator_options(self.march)) if program and known else ()
 
     def check_march(self) -> None:
         """Raise ConfigError when clang does not know the ISA level."""
@@ -193,13 +218,26 @@ class Toolchain:
         compiler, _, opt = name.partition("-")
         return self._trusted(task, compiler, opt, f"reference-{name}")
 
-    def _trusted(self, task: Task, compiler: str, opt: str, label: str) -> Build:
+    def instrumented(self, task: Task, *, signed_char: bool) -> Build:
+        """A build that traps where the C is undefined; ``signed_char`` as on the arch the task is judged for."""
+        return self._trusted(
+            task, "clang", "O1", "instrumented", (f"-f{'' if signed_char else 'un'}signed-char", *_SANITIZE)
+        )
+
+    def _trusted(self, task: Task, compiler: str, opt: str, label: str, extra: Sequence[str] = ()) -> Build:
         plan = self.plan(task)
         harness = self._harness(plan)
-        key = self._key(task, label, harness.parent.name, self._tool_digest)
+        key = self._key(task, label, harness.parent.name, self._tool_digest, *extra)
 
         def make(folder: Path) -> None:
-            command = [*self.compiler_command(compiler, opt), "-c", "-o", str(folder / "task.o"), task.c_path.name]
+            command = [
+                *self.compiler_command(compiler, opt),
+                *extra,
+                "-c",
+                "-o",
+                str(folder / "task.o"),
+                task.c_path.name,
+            ]
             self._checked(command, task.c_path.parent, f"{label} build of {task.c_path}")
             link = self._link_command("task.o", "program", harness)
             self._checked(link, folder, f"linking the {label} build of {task.c_path}")
@@ -252,7 +290,9 @@ class Toolchain:
             ]  # fmt: skip
             shutil.copyfile(DRIVER / f"arch_{self.arch.name}.h", folder / "nc_arch.h")
             for source in ("driver.c", "runtime.c", f"trampoline_{self.arch.name}.S"):
-                command = [*base, "-c", str(DRIVER / source), "-o", str(folder / f"{Path(source).stem}.o")]
+                # Callers reach the runtime through stubs of the trampoline's, which take its names.
+                names = [f"-D{n}=nc_impl_{n}" for n in sorted(glue.RUNTIME | glue.PURE) if source == "runtime.c"]
+                command = [*base, *names, "-c", str(DRIVER / source), "-o", str(folder / f"{Path(source).stem}.o")]
                 self._checked(command, folder, f"driver source {source}")
 
         return self._cached(key, make)
@@ -297,6 +337,8 @@ class Toolchain:
             ]  # fmt: skip
             second = self._assemble(clang, link, folder, limit)
             if second.status == 3:
+                if text := self._beyond_level(assembly, first.output, gnu, link, folder, limit):
+                    return BuildFailure(text, forbidden=True)
                 return BuildFailure(_best_errors(assembly, first.output, second.output))
             first = second
         if first.status not in (0, 4):
@@ -306,14 +348,68 @@ class Toolchain:
             return BuildFailure(facts, forbidden=True)
         if first.status == 4:
             return BuildFailure(_link_errors(first.output))
-        return Build(folder / "candidate", plan, facts.code_bytes)
+        unread = False
+        if self.isa_features is not None:
+            found = isa.check_x86(folder / "candidate.o", self.isa_features)
+            if isinstance(found, isa.Beyond):
+                return BuildFailure(beyond_text(found, self.march, assembly), forbidden=True)
+            unread = found is not None
+        elif found_line := self._raised(assembly, gnu, link, folder, limit):
+            return BuildFailure(found_line, forbidden=True)
+        return Build(folder / "candidate", plan, facts.code_bytes, self.march, unread)
+
+    @functools.cached_property
+    def isa_features(self) -> frozenset[str] | None:
+        """What the ISA level has, where candidates run on a processor that has more; None elsewhere.
+
+        Other processors' emulators have what the level has (``emulator_flags``), and ``native`` leaves nothing out.
+        """
+        if self.arch.elf_machine != "EM_X86_64" or self.march == "native":
+            return None
+        command = [*self.compiler_command("clang", "O0"), "-x", "c", "-dM", "-E", "/dev/null"]
+        return isa.features_of(self._checked(command, Path("/"), f"features of {self.march}"))
+
+    def _raised(self, assembly: str, gnu: list[str], link: list[str], folder: Path, limit: float) -> str | None:
+        """Words about an instruction that the assembler takes only because the candidate asked for a higher level."""
+        stripped = isa.without_levels(assembly, self.march)
+        if stripped is None:
+            return None
+        (folder / "candidate").rename(folder / "kept")
+        try:
+            (folder / "candidate.s").write_text(stripped, encoding="utf-8", errors="replace")
+            again = self._assemble(gnu, link, folder, limit)
+        finally:
+            (folder / "candidate.s").write_text(assembly, encoding="utf-8", errors="replace")
+            (folder / "kept").replace(folder / "candidate")
+        if again.status != 3 or not (errors := _errors(again.output)):
+            return None
+        line = errors[0][0]
+        return beyond_text(isa.Beyond("", "", line), self.march, assembly)
+
+    def _beyond_level(
+        self, assembly: str, output: str, gnu: list[str], link: list[str], folder: Path, limit: float
+    ) -> str | None:
+        """Words about an instruction that the assembler refuses at this level and takes at the highest."""
+        errors = _errors(output)
+        if not self.arch.as_everything or not errors:
+            return None
+        march = self.arch.as_march.format(march=self.march) if self.arch.as_march else None
+        highest = [self.arch.as_everything if part == march else part for part in gnu]
+        again = self._assemble(highest, link, folder, limit)
+        if again.status == 3 and {line for line, _ in errors} <= {line for line, _ in _errors(again.output)}:
+            return None
+        refused = {line for line, _ in _errors(again.output)} if again.status == 3 else set()
+        line = next(line for line, _ in errors if line not in refused)
+        return beyond_text(isa.Beyond("", "", line), self.march, assembly)
 
     def _assemble(self, assemble: list[str], link: list[str], folder: Path, timeout_s: float) -> ToolResult:
         # One sandbox for both programs. Status 3: the assembler refused; 4: the linker did.
-        script = '"$@" </dev/null || exit 3'
         quoted = " ".join("'" + part.replace("'", "'\\''") + "'" for part in link)
-        command = ["/bin/sh", "-c", f"rm -f candidate.o candidate; {script}; {quoted} || exit 4", "sh", *assemble]
-        return run_tool(command, cwd=folder, confined=True, sandbox=self.sandbox, timeout_s=timeout_s)
+        for name in ("candidate.o", "candidate"):
+            (folder / name).unlink(missing_ok=True)
+        command = ["/bin/sh", "-c", f'"$@" || exit 3; {quoted} || exit 4', "sh", *assemble]
+        gnu = assemble[0] == self.assembler
+        return run_tool(command, cwd=folder, confined=True, sandbox=self.sandbox, timeout_s=timeout_s, devices=not gnu)
 
     # --- cache ---------------------------------------------------------------------------------------------------
 
@@ -433,6 +529,24 @@ def _best_errors(assembly: str, gnu: str, clang: str) -> str:
     return "\n".join(shown)
 
 
+def _errors(output: str) -> list[tuple[int, str]]:
+    """Lines and messages of GNU as."""
+    found = re.findall(r"(?m)^candidate\.s:(\d+): (?:Error|Fatal error): (.*)$", output)
+    return [(int(line), message) for line, message in found]
+
+
+def beyond_text(found: isa.Beyond, march: str, assembly: str) -> str:
+    """Words about an instruction that the ISA level does not have."""
+    lines = assembly.splitlines()
+    known = found.line is not None and 0 < found.line <= len(lines)
+    where = f"line {found.line}: {lines[found.line - 1].strip()[:160]}" if known and found.line else found.instruction
+    belongs = f" ({found.feature})" if found.feature else ""
+    return (
+        f"{where}: this instruction{belongs} is beyond the ISA level {march}\n"
+        f"Only instructions that --nc-march={march} has may be used."
+    )
+
+
 def _link_errors(output: str) -> str:
     wanted = [line.split(": ", 1)[-1] for line in output.splitlines() if line.strip()]
     return "the linker refused it: " + "; ".join(dict.fromkeys(wanted[:4]))[:800]
@@ -457,5 +571,19 @@ def check_tools(arches: Sequence[str], *, cache: Path, march: str | None, sandbo
 
 def new_work_folder() -> Path:
     """A private folder for one candidate's files, in memory where the machine has /dev/shm."""
-    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    return Path(tempfile.mkdtemp(prefix="neucomback-", dir=base))
+    return Path(tempfile.mkdtemp(prefix=f"{_WORK_PREFIX}{os.getpid()}-", dir=_work_base()))
+
+
+_WORK_PREFIX = "neucomback-"
+
+
+def _work_base() -> str:
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
+
+
+def sweep_work_folders() -> None:
+    """Remove what killed runs left: work folders whose process is gone."""
+    for folder in Path(_work_base()).glob(f"{_WORK_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_WORK_PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(folder, ignore_errors=True)

@@ -153,6 +153,8 @@ class Judgement:
     """Size of the candidate's code; None when it did not build."""
     judge_s: float
     """Seconds of judging."""
+    discarded_vectors: int = 0
+    """Inputs that were drawn and put aside because the task's C is undefined on them."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,8 @@ class Record:
     fresh_vectors: int = 0
     judge_s: float = 0.0
     """Seconds of judging, waiting excluded."""
+    discarded_vectors: int = 0
+    """Inputs of the final verdict's drawing that were put aside because the task's C is undefined on them."""
 
     @property
     def key(self) -> ItemKey:

@@ -3,6 +3,7 @@
 #define NC_AUDIT_ARCH 0xc00000b7
 #define NC_UCONTEXT_REGS 184 /* past fault_address */
 #define NC_N_CRASH_REGS 33
+#define NC_CRASH_SP 31 /* the stack pointer among them */
 
 struct nc_sigaction { u64 handler, flags, restorer, mask; };
 #define NC_SET_RESTORER(a) ((void)0)
@@ -26,6 +27,22 @@ static inline u64 nc_ticks(void)
     __asm__ volatile("isb; mrs %0, cntvct_el0; isb" : "=r"(t) : : "memory");
     return t;
 }
+
+/* The registers as trampoline_aarch64.S lays them down: x0-x30, flags in word 31. */
+#define NC_N_GPR 31
+#define NC_N_VEC 32
+#define NC_VEC_WORDS 2
+#define NC_INT_ARGS {0, 1, 2, 3, 4, 5, 6, 7}
+#define NC_FIRST_FP_ARG 0
+#define NC_N_FP_ARGS 8
+#define NC_NARROW_FLOATS 1
+#define NC_RESULT_GPR 8
+#define NC_PRESERVED_GPR {19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29}
+#define NC_PRESERVED_VEC {8, 9, 10, 11, 12, 13, 14, 15}
+struct nc_image { u64 gpr[31], flags, vec[NC_N_VEC][NC_VEC_WORDS]; };
+static inline void nc_fill_flags(struct nc_image *image, u64 junk) { image->flags = junk & 0xf0000000; }
+/* 1 where there are scalable vectors; bit 22 of AT_HWCAP. */
+static inline u32 nc_vector_level(u64 hardware) { return hardware >> 22 & 1; }
 
 #define nc_syscall3(n, a, b, c) nc_syscall6(n, a, b, c, 0, 0, 0)
 #define nc_syscall4(n, a, b, c, d) nc_syscall6(n, a, b, c, d, 0, 0)

@@ -3,6 +3,7 @@
 #define NC_AUDIT_ARCH 0xc00000f3
 #define NC_UCONTEXT_REGS 176
 #define NC_N_CRASH_REGS 32
+#define NC_CRASH_SP 2 /* the stack pointer among them */
 
 struct nc_sigaction { u64 handler, flags, mask; };
 #define NC_SET_RESTORER(a) ((void)0)
@@ -26,6 +27,22 @@ static inline u64 nc_ticks(void)
     __asm__ volatile("fence; rdtime %0; fence" : "=r"(t) : : "memory");
     return t;
 }
+
+/* The registers as trampoline_riscv64.S lays them down, by number. */
+#define NC_N_GPR 32
+#define NC_N_VEC 32
+#define NC_VEC_WORDS 1
+#define NC_INT_ARGS {10, 11, 12, 13, 14, 15, 16, 17}
+#define NC_FIRST_FP_ARG 10
+#define NC_N_FP_ARGS 8
+#define NC_NARROW_FLOATS 0 /* a float is a NaN box */
+#define NC_RESULT_GPR -1
+#define NC_PRESERVED_GPR {8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27}
+#define NC_PRESERVED_VEC {8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27}
+#define NC_UNTOUCHED_GPR {3, 4} /* gp and tp: stored as the difference from what they were */
+struct nc_image { u64 gpr[NC_N_GPR], vec[NC_N_VEC][NC_VEC_WORDS]; };
+static inline void nc_fill_flags(struct nc_image *image, u64 junk) { (void)image, (void)junk; }
+static inline u32 nc_vector_level(u64 hardware) { (void)hardware; return 0; }
 
 #define nc_syscall3(n, a, b, c) nc_syscall6(n, a, b, c, 0, 0, 0)
 #define nc_syscall4(n, a, b, c, d) nc_syscall6(n, a, b, c, d, 0, 0)

@@ -10,11 +10,19 @@
 #define PROT_RW 3
 #define MAP_SHARED_FIXED_NOREPLACE (0x01 | 0x10 | 0x100000)
 #define CLOCK_MONOTONIC 1
+#define NC_STACK_ADDR 0x500000000ul /* the candidate's own stack */
+#define NC_STACK_SIZE 0x800000ul
 
-static int fd_mem, fd_cmd, fd_status;
+/* Whatever the driver itself relies on stands in pages that nobody can write any more once the first call is made. */
+static struct __attribute__((aligned(4096))) {
+    int fd_cmd, fd_status;
+    u32 n_regions, restore;
+    struct nc_region regions[NC_MAX_REGIONS];
+} nc_sealed;
+u32 nc_vectors; /* what vector registers the machine has, see nc_vector_level */
 static u8 nc_alt_stack[32768] __attribute__((aligned(16)));
 
-static void nc_put(char byte) { nc_syscall3(NC_SYS_write, fd_status, (i64)&byte, 1); }
+static void nc_put(char byte) { nc_syscall3(NC_SYS_write, nc_sealed.fd_status, (i64)&byte, 1); }
 
 static void nc_stop(int status)
 {
@@ -32,10 +40,16 @@ static void nc_on_fault(int signal, void *info, void *context)
     c->fault_addr = signal == 31 ? *(u32 *)((u8 *)info + 24) /* si_syscall */ : *(u64 *)((u8 *)info + 16);
     for (int i = 0; i < NC_N_CRASH_REGS; i++)
         c->fault_regs[i] = *(const u64 *)(mcontext + 8 * i);
+    u64 sp = c->fault_regs[NC_CRASH_SP];
+    c->fault_stack[2] = NC_STACK_ADDR + NC_STACK_SIZE;
+    if (sp - NC_STACK_ADDR - 8 < NC_STACK_SIZE - 16 && sp % 8 == 0) {
+        c->fault_stack[0] = ((const u64 *)sp)[-1];
+        c->fault_stack[1] = *(const u64 *)sp;
+    }
     nc_put('F');
     for (;;) {
         char byte;
-        if (nc_syscall3(NC_SYS_read, fd_cmd, (i64)&byte, 1) <= 0)
+        if (nc_syscall3(NC_SYS_read, nc_sealed.fd_cmd, (i64)&byte, 1) <= 0)
             nc_stop(3);
     }
 }
@@ -62,10 +76,10 @@ static int nc_install_seccomp(void)
         {LOAD, 0, 0, 0},
         {EQ, 0, 2, NC_SYS_read},
         {LOAD, 0, 0, 16},
-        {EQ, 5, 6, (u32)fd_cmd},
+        {EQ, 5, 6, (u32)nc_sealed.fd_cmd},
         {EQ, 0, 2, NC_SYS_write},
         {LOAD, 0, 0, 16},
-        {EQ, 2, 3, (u32)fd_status},
+        {EQ, 2, 3, (u32)nc_sealed.fd_status},
         {EQ, 1, 0, NC_SYS_clock_gettime},
         {EQ, 0, 1, NC_SYS_exit_group},
         {RET, 0, 0, ALLOW},
@@ -90,51 +104,195 @@ static void nc_copy(u8 *to, const u8 *from, u64 size)
         ((u64 *)to)[i] = ((const u64 *)from)[i];
 }
 
+/* ---- the candidate's stack, junk before a call, inspection after it ---- */
+
+#define NC_CANARY 512 /* bytes of junk above the glue's frame */
+#define NC_DIRTY 4096 /* bytes of junk below it */
+
+extern struct nc_image nc_image;
+static u64 nc_random_state;
+static u64 nc_stack_top;
+static u64 nc_watched[512], nc_watch_from, nc_watch_words;
+
+static u64 nc_random(void) /* splitmix64 */
+{
+    u64 z = nc_random_state += 0x9e3779b97f4a7c15ul;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ul;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebul;
+    return z ^ z >> 31;
+}
+
+/* Called by the trampoline when the argument registers are in nc_image; `arguments` is where stack arguments begin. */
+void nc_prepare(u64 arguments)
+{
+    static const signed char ints[] = NC_INT_ARGS, gprs[] = NC_PRESERVED_GPR, vecs[] = NC_PRESERVED_VEC;
+    const u64 *junk = NC_CTL->junk;
+    u64 keep[NC_N_GPR] = {0};
+    for (u32 i = 0; i < nc_int_args && i < sizeof ints; i++)
+        keep[ints[i]] = 1;
+    if (NC_RESULT_GPR >= 0 && nc_result_address)
+        keep[NC_RESULT_GPR < 0 ? 0 : NC_RESULT_GPR] = 1;
+    for (u32 i = 0; i < NC_N_GPR; i++)
+        if (!keep[i])
+            nc_image.gpr[i] = nc_random();
+    for (u32 i = 0; i < NC_N_VEC; i++) {
+        u32 argument = i - NC_FIRST_FP_ARG, used = argument < nc_fp_args && argument < NC_N_FP_ARGS;
+        u64 word = nc_image.vec[i][0];
+        for (u32 w = 0; w < NC_VEC_WORDS; w++)
+            nc_image.vec[i][w] = nc_random();
+        if (used && NC_NARROW_FLOATS && nc_narrow_fp_args >> argument & 1)
+            nc_image.vec[i][0] = (nc_image.vec[i][0] & ~0xfffffffful) | (word & 0xfffffffful);
+        else if (used)
+            nc_image.vec[i][0] = word;
+    }
+    for (u32 i = 0; i < sizeof gprs; i++)
+        nc_image.gpr[gprs[i]] = *junk++;
+    for (u32 i = 0; i < sizeof vecs && vecs[i] >= 0; i++)
+        nc_image.vec[vecs[i]][0] = *junk++;
+    nc_fill_flags(&nc_image, nc_random());
+    nc_depth = 0;
+    nc_watch_from = arguments + nc_stack_args;
+    nc_watch_words = (nc_stack_top + NC_CANARY - nc_watch_from) / 8;
+    if (nc_watch_words > 512)
+        nc_watch_words = 512;
+    for (u64 i = 0; i < nc_watch_words; i++)
+        nc_watched[i] = ((const u64 *)nc_watch_from)[i];
+}
+
+/* Called by the trampoline on its way back, when preserved registers are in nc_image. */
+void nc_inspect(void)
+{
+    static const signed char gprs[] = NC_PRESERVED_GPR, vecs[] = NC_PRESERVED_VEC;
+    struct nc_control *c = NC_CTL;
+    u64 *seen = c->seen;
+    for (u32 i = 0; i < sizeof gprs; i++)
+        *seen++ = nc_image.gpr[gprs[i]];
+    for (u32 i = 0; i < sizeof vecs && vecs[i] >= 0; i++)
+        *seen++ = nc_image.vec[vecs[i]][0];
+#ifdef NC_UNTOUCHED_GPR
+    static const signed char untouched[] = NC_UNTOUCHED_GPR;
+    for (u32 i = 0; i < sizeof untouched; i++, seen++)
+        *seen = c->junk[seen - c->seen] ^ nc_image.gpr[untouched[i]];
+#endif
+    for (u64 i = nc_watch_words; i-- > 0;)
+        if (nc_watched[i] != ((const u64 *)nc_watch_from)[i]) {
+            c->stack_error = 1 + nc_stack_args + 8 * i;
+            ((u64 *)nc_watch_from)[i] = nc_watched[i]; /* the glue has to return from here */
+        }
+}
+
+static void nc_checked_call(struct nc_control *c)
+{
+    nc_random_state = c->junk[62];
+    /* by luck aligned to 32 bytes or more is not aligned */
+    nc_stack_top = NC_STACK_ADDR + NC_STACK_SIZE - 1024 - c->junk[63] % 32 * 16;
+    for (u64 *p = (u64 *)(nc_stack_top - NC_DIRTY); p < (u64 *)(nc_stack_top + NC_CANARY); p++)
+        *p = nc_random();
+    nc_checked = 1;
+    nc_on_stack(nc_invoke, nc_stack_top);
+    nc_checked = 0;
+}
+
+/* ---- timing ---- */
+
 /* The parent puts a second image of every region right behind the first in the shared file; the driver maps it
  * NC_IMAGE_SHIFT higher and copies it back before each timed call. */
 #define NC_IMAGE_SHIFT 0x1000000000ul
+#define NC_CHANGED 8 /* elements an object whose last bit is changed in each call */
 
-static void nc_restore(struct nc_control *c)
+static u64 nc_mixed(u64 digest, u64 bits) { return (digest ^ bits) * 0x100000001b3ul + 1; }
+
+/* A number that is neither zero nor subnormal nor infinite nor a NaN stays one when its last bit is flipped. */
+static int nc_normal32(u32 bits) { return (bits & 0x7f800000) != 0 && (bits & 0x7f800000) != 0x7f800000; }
+static int nc_normal64(u64 bits) { return (bits >> 52 & 0x7ff) != 0 && (bits >> 52 & 0x7ff) != 0x7ff; }
+
+/* Any NaN is as good as another. */
+static u32 nc_any_nan32(u32 bits) { return (bits & 0x7fffffff) > 0x7f800000 ? 0x7fc00000 : bits; }
+static u64 nc_any_nan64(u64 bits)
 {
-    for (u32 i = 0; i < c->n_regions; i++)
-        nc_copy((u8 *)c->regions[i].addr, (const u8 *)c->regions[i].addr + NC_IMAGE_SHIFT, c->regions[i].size);
+    return (bits & 0x7ffffffffffffffful) > 0x7ff0000000000000ul ? 0x7ff8000000000000ul : bits;
 }
 
-static u64 nc_timed_call(struct nc_control *c)
+/* Puts the inputs back, slightly different in each call of a batch: who remembers an answer has the wrong one. */
+static void nc_restore(u64 seed, u64 call)
+{
+    nc_random_state = seed + call * 0xd1342543de82ef95ul;
+    for (u32 i = 0; i < nc_sealed.n_regions; i++) {
+        const struct nc_region *r = &nc_sealed.regions[i];
+        if (nc_sealed.restore)
+            nc_copy((u8 *)r->addr, (const u8 *)r->addr + NC_IMAGE_SHIFT, r->size);
+        if (!r->float_size || !seed)
+            continue;
+        u64 count = r->data_size / r->float_size;
+        for (int k = 0; k < NC_CHANGED; k++) {
+            u64 at = (u64)((unsigned __int128)nc_random() * count >> 64);
+            u32 *single = (u32 *)r->data_addr + at;
+            u64 *wide = (u64 *)r->data_addr + at;
+            if (r->float_size == 4 && nc_normal32(*single))
+                *single ^= 1;
+            else if (r->float_size == 8 && nc_normal64(*wide))
+                *wide ^= 1;
+        }
+    }
+}
+
+/* Some elements of every object: a call that was left out would show. */
+static u64 nc_look(u64 digest)
+{
+    for (u32 i = 0; i < nc_sealed.n_regions; i++) {
+        const struct nc_region *r = &nc_sealed.regions[i];
+        u64 width = r->float_size ? r->float_size : 1, count = r->data_size / width;
+        for (int k = 0; k < NC_CHANGED; k++) {
+            u64 at = (u64)((unsigned __int128)nc_random() * count >> 64);
+            const u8 *p = (const u8 *)r->data_addr + at * width;
+            u64 bits = width == 8 ? *(const u64 *)p : width == 4 ? *(const u32 *)p : *p;
+            if (r->float_size)
+                bits = width == 8 ? nc_any_nan64(bits) : nc_any_nan32((u32)bits);
+            digest = nc_mixed(digest, bits);
+        }
+    }
+    return digest;
+}
+
+static u64 nc_timed_call(void)
 {
     u64 start = nc_ticks();
-    nc_invoke(c);
+    nc_on_stack(nc_invoke, NC_STACK_ADDR + NC_STACK_SIZE - 1024);
     return nc_ticks() - start;
 }
 
 static void nc_time(struct nc_control *c)
 {
-    u64 best = ~0ul;
+    /* As asked when the batch began, whatever the candidate writes there. */
+    u64 samples = c->n_samples, reps = c->reps, seed = c->seed, empty = c->empty, digest = 0, best = ~0ul;
     nc_target = (u64)nc_empty;
     for (int i = 0; i < 64; i++) {
-        u64 ticks = nc_timed_call(c);
+        u64 ticks = nc_timed_call();
         best = ticks < best ? ticks : best;
     }
-    nc_target = (u64)nc_candidate_entry;
+    if (!empty)
+        nc_target = (u64)nc_candidate_entry;
     u64 ns = nc_now_ns(), ticks = nc_ticks();
-    u64 samples = c->n_samples, reps = c->reps, restore = c->restore; /* as asked, whatever the candidate writes there */
     for (u64 s = 0; s < samples && s < NC_MAX_SAMPLES; s++) {
         u64 sum = 0;
-        for (u64 r = 0; r < reps; r++) {
-            if (restore)
-                nc_restore(c);
-            sum += nc_timed_call(c);
+        for (u64 r = reps; r > 0; r--) {
+            nc_restore(seed, r); /* counted down, so that the last call of any batch sees the same */
+            c->mock_calls = c->mock_digest = c->unwound = 0;
+            sum += nc_timed_call();
+            digest = nc_look(digest);
         }
         c->samples[s] = sum;
     }
     c->overhead_ticks = best;
+    c->digest = digest;
     c->clock_ticks = nc_ticks() - ticks;
     c->clock_ns = nc_now_ns() - ns;
+    nc_target = (u64)nc_candidate_entry;
 }
 
 /* ---- mocks: what is observed of a call out of the candidate ---- */
 
-static void nc_mix(u64 bits) { NC_CTL->mock_digest = (NC_CTL->mock_digest ^ bits) * 0x100000001b3ul + 1; }
+static void nc_mix(u64 bits) { NC_CTL->mock_digest = nc_mixed(NC_CTL->mock_digest, bits); }
 
 /* A call may read all of memory, so state at the call counts. Hashing everything would cost a pass over megabytes a
  * call; a window of each object that moves on with every call sees each element near the time it is written. */
@@ -142,17 +300,29 @@ void nc_mock_begin(u64 id)
 {
     struct nc_control *c = NC_CTL;
     nc_mix(id);
-    for (u32 i = 0; i < c->n_regions; i++) {
-        u64 size = c->regions[i].data_size, at = c->mock_calls * 4;
+    for (u32 i = 0; i < nc_sealed.n_regions; i++) {
+        u64 size = nc_sealed.regions[i].data_size, at = c->mock_calls * 4;
+        u32 width = nc_sealed.regions[i].float_size;
         if (size < 16) {
             for (u64 b = 0; b < size; b++)
-                nc_mix(((const u8 *)c->regions[i].data_addr)[b]);
+                nc_mix(((const u8 *)nc_sealed.regions[i].data_addr)[b]);
             continue;
         }
         at %= size - 15;
-        const u8 *p = (const u8 *)c->regions[i].data_addr + (at & ~3ul);
-        for (int w = 0; w < 4; w++)
-            nc_mix(((const u32 *)p)[w]);
+        const u8 *p = (const u8 *)nc_sealed.regions[i].data_addr + (at & ~3ul);
+        /* any NaN is as good as another */
+        if (width == 8) {
+            p -= (u64)p % 8;
+            for (int w = 0; w < 2; w++) {
+                u64 bits = ((const u64 *)p)[w];
+                nc_mix((bits & ~0ul >> 1) > 0x7ff0000000000000ul ? ~0ul : bits);
+            }
+            continue;
+        }
+        for (int w = 0; w < 4; w++) {
+            u32 bits = ((const u32 *)p)[w];
+            nc_mix(width == 4 && (bits & 0x7fffffff) > 0x7f800000 ? ~0u : bits);
+        }
     }
 }
 
@@ -161,9 +331,8 @@ void nc_mock_arg(u64 bits) { nc_mix(bits); }
 /* Objects lie at the same address for golden and candidate; stack and constants do not. */
 void nc_mock_pointer(const void *p)
 {
-    struct nc_control *c = NC_CTL;
-    for (u32 i = 0; i < c->n_regions; i++)
-        if ((u64)p - c->regions[i].addr < c->regions[i].size) {
+    for (u32 i = 0; i < nc_sealed.n_regions; i++)
+        if ((u64)p - nc_sealed.regions[i].addr < nc_sealed.regions[i].size) {
             nc_mix((u64)p);
             return;
         }
@@ -184,22 +353,38 @@ static u64 nc_number(const char *text)
     return n;
 }
 
+/* AT_HWCAP of the auxiliary vector, which follows arguments and environment. */
+static u64 nc_hardware(const u64 *stack)
+{
+    const u64 *p = stack + 1 + stack[0] + 1;
+    while (*p++)
+        ;
+    for (; p[0]; p += 2)
+        if (p[0] == 16)
+            return p[1];
+    return 0;
+}
+
 void nc_main(u64 *stack)
 {
     char **argv = (char **)(stack + 1);
     if (stack[0] != 4)
         nc_stop(4);
-    fd_mem = (int)nc_number(argv[1]);
-    fd_cmd = (int)nc_number(argv[2]);
-    fd_status = (int)nc_number(argv[3]);
+    int fd_mem = (int)nc_number(argv[1]);
+    nc_sealed.fd_cmd = (int)nc_number(argv[2]);
+    nc_sealed.fd_status = (int)nc_number(argv[3]);
+    nc_vectors = nc_vector_level(nc_hardware(stack));
 
     u64 control_pages = (sizeof(struct nc_control) + 4095) & ~4095ul;
     if (nc_syscall6(NC_SYS_mmap, NC_CONTROL_ADDR, (i64)control_pages, PROT_RW, MAP_SHARED_FIXED_NOREPLACE, fd_mem, 0)
         != (i64)NC_CONTROL_ADDR)
         nc_stop(5);
     struct nc_control *c = NC_CTL;
-    for (u32 i = 0; i < c->n_regions; i++) {
-        struct nc_region *r = &c->regions[i];
+    nc_sealed.n_regions = c->n_regions < NC_MAX_REGIONS ? c->n_regions : NC_MAX_REGIONS;
+    nc_sealed.restore = (u32)c->restore;
+    for (u32 i = 0; i < nc_sealed.n_regions; i++) {
+        struct nc_region *r = &nc_sealed.regions[i];
+        *r = c->regions[i];
         if (nc_syscall6(NC_SYS_mmap, (i64)r->addr, (i64)r->size, PROT_RW, MAP_SHARED_FIXED_NOREPLACE, fd_mem,
                         (i64)r->offset) != (i64)r->addr)
             nc_stop(6);
@@ -209,6 +394,13 @@ void nc_main(u64 *stack)
             nc_stop(7);
     }
     nc_syscall3(NC_SYS_close, fd_mem, 0, 0);
+    /* The pages below and above are left unmapped by the kernel, which maps from the top of the address space. */
+    if (nc_syscall6(NC_SYS_mmap, (i64)NC_STACK_ADDR, (i64)NC_STACK_SIZE, PROT_RW,
+                    0x02 | 0x10 | 0x20 | 0x4000 | 0x100000 /* private, fixed, anonymous, no reserve */, -1, 0)
+        != (i64)NC_STACK_ADDR)
+        nc_stop(9);
+    if (nc_syscall3(NC_SYS_mprotect, (i64)&nc_sealed, sizeof nc_sealed, 1))
+        nc_stop(10);
 
     u64 alt[3] = {(u64)nc_alt_stack, 0, sizeof nc_alt_stack};
     nc_syscall3(NC_SYS_sigaltstack, (i64)alt, 0, 0);
@@ -226,10 +418,10 @@ void nc_main(u64 *stack)
     nc_put('R');
     for (;;) {
         char command;
-        if (nc_syscall3(NC_SYS_read, fd_cmd, (i64)&command, 1) <= 0)
+        if (nc_syscall3(NC_SYS_read, nc_sealed.fd_cmd, (i64)&command, 1) <= 0)
             nc_stop(0);
         if (command == 'c')
-            nc_invoke(c);
+            nc_checked_call(c);
         else if (command == 't')
             nc_time(c);
         else

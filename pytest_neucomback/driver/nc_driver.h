@@ -19,6 +19,7 @@ struct nc_region {
     u64 size;        /* whole pages */
     u64 data_addr;   /* first byte of the object inside */
     u64 data_size;
+    u64 float_size;  /* of the elements, when they are floating-point numbers; else 0 */
 };
 
 struct nc_control {
@@ -31,10 +32,13 @@ struct nc_control {
     u64 junk[64];            /* planted in the preserved registers before the call */
     u64 seen[64];            /* the same registers as the candidate left them */
     u64 sp_error;            /* stack pointer on return minus what it should be */
-    u64 flag_error;          /* 1 direction flag, 2 rounding or exception control changed */
+    u64 flag_error;          /* 1 direction flag, 2 rounding or exception control changed, 4 x87 stack not empty */
+    u64 call_error;          /* at a call out: 1 stack pointer not aligned, 2 direction flag set */
+    u64 stack_error;         /* memory of the caller's frame changed: 1 + bytes above the stack arguments' start */
     u32 signal, code;        /* a fault: number and si_code */
     u64 fault_addr;
     u64 fault_regs[48];      /* in the order of the arch row's crash_registers */
+    u64 fault_stack[3];      /* words just below and at the stack pointer, where it is one; the stack's top */
     u64 text_start, text_end; /* the candidate's own code, for naming the faulting line */
     /* mocks */
     u64 mock_calls;
@@ -43,6 +47,9 @@ struct nc_control {
     u64 unwound;             /* the call ended in a mock that does not return */
     /* timing: `n_samples` samples of `reps` calls; inputs are restored before every call, outside the clock */
     u64 n_samples, reps, restore;
+    u64 empty;               /* time the trampoline alone, to know what restoring costs */
+    u64 seed;                /* changes the last bit of some floating-point inputs, differently in each call */
+    u64 digest;              /* of some elements after each call */
     u64 overhead_ticks;
     u64 clock_ns, clock_ticks; /* how long the whole batch took on both clocks */
     u64 samples[NC_MAX_SAMPLES];
@@ -55,10 +62,16 @@ struct nc_control {
 extern void nc_call(void);    /* called with the task's own arguments; reaches the candidate by a jump */
 extern void nc_unwind(void) __attribute__((noreturn));
 extern void nc_empty(void);   /* returns at once: what the trampoline itself costs */
+extern void nc_on_stack(void (*function)(void), u64 top);
+extern void nc_outside(void); /* the way out of a candidate: mocks and runtime are called through it */
 extern u64 nc_target;
+extern u32 nc_checked;        /* junk before, inspection after the call; off while timing */
+extern u32 nc_depth;
 
 /* glue of the task */
-extern void nc_invoke(struct nc_control *c);
+extern void nc_invoke(void);
+/* Registers and stack bytes that the task's arguments take; a register more is called used where that is not clear. */
+extern const u32 nc_int_args, nc_fp_args, nc_narrow_fp_args, nc_stack_args, nc_result_address, nc_x87_result;
 extern void (*const nc_candidate_entry)(void);
 
 /* mocks */

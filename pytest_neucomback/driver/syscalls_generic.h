@@ -8,3 +8,4 @@
 #define NC_SYS_rt_sigaction 134
 #define NC_SYS_prctl 167
 #define NC_SYS_mmap 222
+#define NC_SYS_mprotect 226

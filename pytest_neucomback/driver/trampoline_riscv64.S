@@ -1,14 +1,20 @@
 /* See trampoline_x86_64.S for what this does. t0-t6 carry nothing at a call. */
 #define CTL(field) 0x08000000+NC_OFF_##field
+#define VECTORS 256
 
     .bss
     .balign 16
 nc_saved:   .skip 256
-    .globl nc_target
+    .globl nc_target, nc_image, nc_checked, nc_depth
 nc_target:  .skip 8
+nc_checked: .skip 4
+nc_depth:   .skip 4
+nc_returns: .skip 64
+    .balign 16
+nc_image:   .skip 512
 
     .text
-    .globl nc_call, nc_unwind, nc_empty, _start
+    .globl nc_call, nc_unwind, nc_empty, nc_on_stack, nc_outside, _start
     .macro integers op, base
     \op s0, 0(\base)
     \op s1, 8(\base)
@@ -37,6 +43,31 @@ nc_target:  .skip 8
     \op fs10, 176(\base)
     \op fs11, 184(\base)
     .endm
+    /* In the image a register stands at its number. */
+    .macro arguments op, fop, base
+    .irp n, 10,11,12,13,14,15,16,17
+    \op x\n, 8*\n(\base)
+    \fop f\n, VECTORS+8*\n(\base)
+    .endr
+    .endm
+    .macro preserved op, fop, base
+    .irp n, 8,9,18,19,20,21,22,23,24,25,26,27
+    \op x\n, 8*\n(\base)
+    \fop f\n, VECTORS+8*\n(\base)
+    .endr
+    .endm
+    .macro scratch_floats base
+    .irp n, 0,1,2,3,4,5,6,7,28,29,30,31
+    fld f\n, VECTORS+8*\n(\base)
+    .endr
+    .endm
+    /* Not relaxed against gp, which may be the candidate's. */
+    .macro plain reg, symbol
+    .option push
+    .option norelax
+    la \reg, \symbol
+    .option pop
+    .endm
 
 nc_call:
     la t0, nc_saved
@@ -48,52 +79,54 @@ nc_call:
     sd t1, 208(t0)
     sd gp, 216(t0)
     sd tp, 224(t0)
-    li t0, CTL(junk)
-    integers ld, t0
-    floats fld, t0
-    ld t1, 208(t0)
-    mv t2, t1
-    mv t4, t1
-    mv t5, t1
-    mv t6, t1
-    fmv.d.x ft0, t1
-    fmv.d.x ft1, t1
-    fmv.d.x ft2, t1
-    fmv.d.x ft3, t1
-    fmv.d.x ft4, t1
-    fmv.d.x ft5, t1
-    fmv.d.x ft6, t1
-    fmv.d.x ft7, t1
-    fmv.d.x ft8, t1
-    fmv.d.x ft9, t1
-    fmv.d.x ft10, t1
-    fmv.d.x ft11, t1
+    lw t1, nc_checked
+    beqz t1, 1f
+    la t0, nc_image
+    arguments sd, fsd, t0
+    mv a0, sp
+    call nc_prepare
+    la t0, nc_image
+    arguments ld, fld, t0
+    preserved ld, fld, t0
+    scratch_floats t0
+    ld t1, 8*6(t0)
+    ld t2, 8*7(t0)
+    ld t4, 8*29(t0)
+    ld t5, 8*30(t0)
+    ld t6, 8*31(t0)
     la ra, nc_return
-    la t3, nc_target
-    ld t3, 0(t3)
+    ld t3, nc_target
+    ld t0, 8*5(t0)
     jr t3
 
-nc_return:
-    li t0, CTL(seen)
-    integers sd, t0
-    floats fsd, t0
+1:  li t0, CTL(junk)
+    integers ld, t0
+    floats fld, t0
+    la ra, nc_return
+    ld t3, nc_target
+    jr t3
+
     .option push
-    .option norelax
-    la t3, nc_saved
+    .option norvc
+    .rept 4
+    ebreak
+    .endr
+nc_return:
+    j 1f
+    .rept 8
+    ebreak
+    .endr
     .option pop
-    /* gp and tp have no junk of their own: what is stored is their difference from the junk slot's convention, */
-    /* so that an unchanged register reads as the planted value. */
-    li t1, CTL(junk)
-    ld t2, 192(t1)
+1:  plain t0, nc_image
+    preserved sd, fsd, t0
+    plain t3, nc_saved
+    /* gp and tp get no junk of their own; the image holds by how much they differ from what they were. */
     ld t4, 216(t3)
     xor t4, t4, gp
-    xor t4, t4, t2
-    sd t4, 192(t0)
-    ld t2, 200(t1)
+    sd t4, 8*3(t0)
     ld t4, 224(t3)
     xor t4, t4, tp
-    xor t4, t4, t2
-    sd t4, 200(t0)
+    sd t4, 8*4(t0)
     ld gp, 216(t3)
     ld tp, 224(t3)
     ld t2, 200(t3)
@@ -109,6 +142,19 @@ nc_return:
     li t1, CTL(flag_error)
     sd t2, 0(t1)
     csrw frm, t4
+    lw t1, nc_checked
+    beqz t1, nc_leave
+    sd a0, 8*10(t0)
+    sd a1, 8*11(t0)
+    fsd fa0, VECTORS+8*10(t0)
+    fsd fa1, VECTORS+8*11(t0)
+    call nc_inspect
+    la t0, nc_image
+    ld a0, 8*10(t0)
+    ld a1, 8*11(t0)
+    fld fa0, VECTORS+8*10(t0)
+    fld fa1, VECTORS+8*11(t0)
+    la t3, nc_saved
 nc_leave:
     integers ld, t3
     floats fld, t3
@@ -116,13 +162,10 @@ nc_leave:
     ret
 
 nc_unwind:
-    .option push
-    .option norelax
-    la t3, nc_saved
-    .option pop
-    ld sp, 200(t3)
+    plain t3, nc_saved
     ld gp, 216(t3)
     ld tp, 224(t3)
+    ld sp, 200(t3)
     ld t4, 208(t3)
     csrw frm, t4
     li t1, CTL(unwound)
@@ -132,7 +175,88 @@ nc_unwind:
     fmv.d.x fa0, zero
     j nc_leave
 
+/* The callee's address is in t1. */
+nc_outside:
+    plain t0, nc_checked
+    lw t2, 0(t0)
+    bnez t2, 1f
+    jr t1
+1:  andi t2, sp, 15
+    beqz t2, 2f
+    li t3, CTL(call_error)
+    ld t2, 0(t3)
+    ori t2, t2, 1
+    sd t2, 0(t3)
+2:  lw t2, 4(t0)
+    andi t2, t2, 7
+    slli t3, t2, 3
+    add t3, t3, t0
+    sd ra, 8(t3)
+    addi t2, t2, 1
+    sw t2, 4(t0)
+    plain ra, nc_back
+    jr t1
+nc_back:
+    plain t0, nc_checked
+    lw t2, 4(t0)
+    addi t2, t2, -1
+    andi t2, t2, 7
+    sw t2, 4(t0)
+    slli t3, t2, 3
+    add t3, t3, t0
+    ld ra, 8(t3)
+    bnez t2, 1f
+    plain t0, nc_image
+    scratch_floats t0
+    .irp n, 1,2,3,4,5,6,7
+    fld fa\n, VECTORS+8*28(t0)
+    .endr
+    ld t1, 8*6(t0)
+    ld t2, 8*7(t0)
+    ld t3, 8*28(t0)
+    ld t4, 8*29(t0)
+    ld t5, 8*30(t0)
+    ld t6, 8*31(t0)
+    ld a1, 8*28(t0)
+    ld a2, 8*29(t0)
+    ld a3, 8*30(t0)
+    ld a4, 8*31(t0)
+    ld a5, 8*28(t0)
+    ld a6, 8*29(t0)
+    ld a7, 8*30(t0)
+    ld t0, 8*5(t0)
+1:  ret
+
+    .macro outside name
+    .globl \name
+    .type \name, @function
+\name:
+    plain t1, nc_impl_\name
+    j nc_outside
+    .endm
+    outside memcpy
+    outside memmove
+    outside memset
+    outside memcmp
+    outside bcmp
+    outside strlen
+    outside sinf
+    outside cosf
+
 nc_empty:
+    ret
+
+nc_on_stack:
+    addi sp, sp, -16
+    sd ra, 8(sp)
+    sd s0, 0(sp)
+    mv s0, sp
+    mv sp, a1
+    jalr a0
+    mv sp, s0
+    ld ra, 8(sp)
+    ld s0, 0(sp)
+    addi sp, sp, 16
     ret
 
 _start:

@@ -152,7 +152,7 @@ NO_ANSWERS: dict[str, Step] = {
 
 
 def test_replies_without_an_answer_are_no_candidate(project: Project, endpoint: Any) -> None:
-    """Refusals, thoughts, cut-off answers, another language: the model's failure, named as such, never a crash of ours."""
+    """Refusals, thoughts, cut-off answers, another language: the model's failure, and never ours."""
     replies = iter(NO_ANSWERS.values())
     with LoopbackModelServer(lambda body: next(replies)) as server:
         endpoint(server)

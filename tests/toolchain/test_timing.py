@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from pytest_neucomback import timing
 from pytest_neucomback.errors import HarnessError
+from pytest_neucomback.inputs import draw
 from pytest_neucomback.judge import Judge, JudgeSettings
 from pytest_neucomback.layout import CONTROL_ADDR, Control
+from pytest_neucomback.runner import Batch, CallResult, Guest
 from pytest_neucomback.tasks import Task
 from pytest_neucomback.timing import TimingSettings
-from pytest_neucomback.toolchain import Toolchain
+from pytest_neucomback.toolchain import Build, Toolchain
 
 MakeTask = Callable[[str, str, str], Task]
 
@@ -180,3 +186,127 @@ def test_folders_are_removed(
     with pytest.raises(HarnessError, match="did not build again"):
         native_judge.time(smooth, "x86_64", "garbage")
     assert not folder.exists()
+
+
+# --- what runs in the candidate's process is not to be believed ----------------------------------------------------
+
+
+def driver_address(native: Toolchain, task: Task, text: str, symbol: str, folder: Path) -> int:
+    """Where a variable of the driver lies in the program that a candidate is linked into."""
+    build = native.build_candidate(task, text, folder)
+    assert isinstance(build, Build)
+    with build.path.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".symtab")
+        assert isinstance(table, SymbolTableSection)
+        return int(next(s["st_value"] for s in table.iter_symbols() if s.name == symbol))
+
+
+WASTE = "    movl $20000, %eax\n1:  decl %eax\n    jne 1b\n"
+
+
+def test_forged_start_of_the_clock_is_noticed(
+    native: Toolchain, native_judge: Judge, smooth: Task, honest: str, tmp_path: Path
+) -> None:
+    """A candidate that moves the start of the driver's clock forward, where the driver keeps it, gets no time.
+
+    The driver's stack pointer, among the registers that the trampoline saves, leads to it.
+    """
+
+    def forger(saved: int) -> str:
+        # clang keeps the two halves of a time stamp apart; the lower one stands in the driver's frame
+        return wrapped(
+            honest,
+            f"    rdtsc\n    movl %eax, %r10d\n{WASTE}    rdtsc\n    movl %eax, %edi\n    subl %r10d, %edi\n"
+            f"    leal -0x4000(%r10), %esi\n    movq {saved:#010x}, %r8\n    leaq 256(%r8), %r9\n"
+            "2:  movl (%r8), %edx\n    subl %esi, %edx\n    cmpl $0x4000, %edx\n    jae 3f\n    addl %edi, (%r8)\n"
+            "3:  addq $4, %r8\n    cmpq %r9, %r8\n    jb 2b\n",
+        )
+
+    address = driver_address(native, smooth, forger(0x500000), "nc_saved", tmp_path)
+    text = forger(address)
+    assert driver_address(native, smooth, text, "nc_saved", tmp_path) == address
+    assert native_judge.judge(smooth, "x86_64", text).verdict == "correct"
+    try:
+        timing = native_judge.time(smooth, "x86_64", text)
+    except HarnessError as error:
+        assert re.search("by the parent's clock|the driver says", str(error))  # noqa: PT017
+    else:  # another compiler may keep it elsewhere
+        assert timing.outcome == "slower"
+
+
+MEMORY = """
+    .local known
+    .comm known, 8, 8
+    .local keys
+    .comm keys, 8192, 16
+    .local answers
+    .comm answers, 8192, 16
+"""
+
+
+def test_remembered_answers_do_not_fit(native_judge: Judge, smooth: Task, honest: str) -> None:
+    """A candidate that repeats its last answer when a few inputs look the same is wrong: no two calls are the same."""
+    look = (
+        "    movq x, %rax\n    cmpq %rax, keys\n    jne 1f\n    movq x+7992, %rax\n    cmpq %rax, keys+8\n    jne 1f\n"
+        "    movl $y, %edi\n    movl $answers, %esi\n    movl $8000, %ecx\n    rep movsb\n    ret\n"
+        "1:  movq x, %rax\n    movq %rax, keys\n    movq x+7992, %rax\n    movq %rax, keys+8\n    subq $8, %rsp\n"
+        "    call inner\n    addq $8, %rsp\n    movl $answers, %edi\n    movl $y, %esi\n    movl $8000, %ecx\n"
+        "    rep movsb\n    ret\n"
+    )
+    text = wrapped(honest, look) + MEMORY
+    assert native_judge.judge(smooth, "x86_64", text).verdict == "correct"
+    with pytest.raises(HarnessError, match="other results after it was timed"):
+        native_judge.time(smooth, "x86_64", text)
+
+
+def test_outputs_that_are_still_there_do_not_count(native_judge: Judge, smooth: Task, honest: str) -> None:
+    """A candidate that switches restoring off in the shared memory and returns early finds its outputs gone."""
+    fields = "".join(
+        f"    movl $0, {CONTROL_ADDR + getattr(Control, name).offset}\n" for name in ("n_regions", "restore", "seed")
+    )
+    text = wrapped(honest, fields + "    incq calls\n    cmpq $60, calls\n    jbe 1f\n    ret\n1:")
+    with pytest.raises(HarnessError, match="other results after it was timed"):
+        native_judge.time(smooth, "x86_64", text)
+
+
+def test_claimed_time_must_fit_the_parents_clock(
+    native_judge: Judge, smooth: Task, honest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a batch says that calls took a tenth of what they took, timing ends with an error that says so."""
+    real = Guest.time
+
+    def forged(self: Guest, **settings: int | float | bool) -> Batch:
+        batch = real(self, **settings)  # type: ignore[arg-type]
+        if "candidate" not in str(self.build.path) or settings.get("empty"):
+            return batch
+        return dataclasses.replace(batch, ticks=tuple(t / 10 for t in batch.ticks))
+
+    monkeypatch.setattr(Guest, "time", forged)
+    with pytest.raises(HarnessError, match="by the parent's clock"):
+        native_judge.time(smooth, "x86_64", wrapped(honest, WASTE))
+
+
+def test_forged_clock_is_noticed(native: Toolchain, smooth: Task, honest: str, tmp_path: Path) -> None:
+    """A driver's clock that differs from the parent's ends the batch."""
+    build = native.build_candidate(smooth, honest, tmp_path)
+    assert isinstance(build, Build)
+    with Guest(build, emulator=(), sandbox=True, restore=True, cpu_s=60) as guest:
+        guest.load(draw(build.plan, "fixed:0"))
+        assert guest.time(samples=2, reps=400, limit_s=10).ns_per_tick > 0
+        guest.load(draw(build.plan, "fixed:0"))
+        real = guest._command_byte
+
+        def slow(byte: bytes, limit_s: float) -> CallResult:
+            return dataclasses.replace(real(byte, limit_s), wall_s=30.0)
+
+        guest._command_byte = slow  # type: ignore[method-assign]
+        with pytest.raises(HarnessError, match="the driver says"):
+            guest.time(samples=2, reps=400, limit_s=10)
+
+
+def test_every_launch_has_inputs_of_its_own(native: Toolchain, smooth: Task) -> None:
+    """The vectors that launches are timed on differ, and have the sizes and choices of the first fixed one."""
+    plan = native.plan(smooth)
+    drawn = [draw(plan, f"timed:7:{i}") for i in range(4)] + [draw(plan, "fixed:0"), draw(plan, "timed:8:0")]
+    assert len({v.objects["x"].tobytes() for v in drawn}) == len(drawn)
+    assert len({v.label for v in drawn}) == 1

@@ -129,6 +129,38 @@ def test_every_case_meets_every_default_fill(plan_of: MakePlan) -> None:
     assert seen == {("one", 1): {False, True}, ("two", 2): {False, True}, ("three", 1): {False, True}}
 
 
+def test_extremes(plan_of: MakePlan) -> None:
+    """Both kinds have zeros of both signs, denormals and the largest numbers; only one has NaN and infinities."""
+    c = "extern float a[4096], b[4096]; void f(void) { a[0] = b[0]; }"
+    plan = plan_of(c, "inputs: {a: {extremes: finite}, b: {extremes: all}}")
+    finite, all_ = array(plan, "fresh:3:1", "a", "<f4"), array(plan, "fresh:3:1", "b", "<f4")
+    assert np.isfinite(finite).all()
+    assert np.isnan(all_).any()
+    assert np.isinf(all_).any()
+    for values in (finite, all_):
+        assert set(np.signbit(values[values == 0])) == {False, True}
+        with np.errstate(invalid="ignore"):
+            assert ((np.abs(values) > 0) & (np.abs(values) < np.finfo(np.float32).tiny)).any()
+            assert (np.abs(values) == np.finfo(np.float32).max).any()
+            assert 0.5 < (np.abs(values) < 1).mean() < 0.95
+
+
+def test_stored_vectors_end_the_fixed_stage(plan_of: MakePlan) -> None:
+    """A stored vector is a random one by its number; past it the ordinary fixed vectors go on."""
+    c = "extern float a[8]; void f(int n) { a[0] = n; }"
+    bare = plan_of(c, "inputs: {n: {values: [1, 2, 3]}}")
+    plan = plan_of(c, "inputs: {n: {values: [1, 2, 3]}}\nvectors: [65, 4]")
+    count = fixed_count(bare)
+    assert fixed_count(plan) == count + 2
+    for index, number in ((count, 65), (count + 1, 4)):
+        stored, drawn = draw(plan, f"fixed:{index}"), draw(bare, f"stored:{number}")
+        assert stored.spec == f"fixed:{index}"
+        assert stored.args == drawn.args
+        assert stored.objects["a"].tobytes() == drawn.objects["a"].tobytes()
+    for before, after in ((0, 0), (count - 1, count - 1), (count, count + 2), (count + 1, count + 3)):
+        assert draw(plan, f"fixed:{after}").args == draw(bare, f"fixed:{before}").args
+
+
 def test_every_place_comes_up(plan_of: MakePlan) -> None:
     """`at: any` plants at the first, last and an inner element and nowhere, in every case."""
     plan = plan_of(

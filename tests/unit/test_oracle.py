@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 
 from pytest_neucomback.arches import load_arches
+from pytest_neucomback.crashes import fault_verdict, locate
 from pytest_neucomback.inputs import Vector
 from pytest_neucomback.layout import Control, Placed
-from pytest_neucomback.oracle import FloatRule, _compare_arrays, _ulps, abi_problems, fault_verdict, locate
-from pytest_neucomback.signature import CType, Signature
+from pytest_neucomback.oracle import FloatRule, _compare_arrays, _ulps, abi_problems, bounded, scalars
+from pytest_neucomback.signature import CType, Field, Signature
 from pytest_neucomback.tasks import Task
 from pytest_neucomback.toolchain import Plan
 
 FLOAT = CType("float", "float", 4, 4, signed=True)
+DOUBLE = CType("float", "double", 8, 8, signed=True)
 INT = CType("int", "int", 4, 4, signed=True)
+SHORT = CType("int", "short", 2, 2, signed=True)
 
 
 @pytest.fixture
@@ -67,6 +70,71 @@ def test_exact_comparison() -> None:
     assert (list(difference.indices), difference.total) == ([0, 2], 4)
     assert difference.max_ulps == 1
     assert _compare_arrays("a", FLOAT, want, want, FloatRule()) is None
+
+
+def test_signs_of_zero_are_no_other_order() -> None:
+    """+0 beside -0 is wrong bit for bit, right under a tolerance, and not called reassociated."""
+    want, have = np.float64([0.0, 1.0]), np.float64([-0.0, 1.0])
+    difference = _compare_arrays("a", DOUBLE, want, have, FloatRule())
+    assert difference is not None
+    assert difference.max_ulps == 0
+    assert _compare_arrays("a", DOUBLE, want, have, FloatRule(1)) is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tolerance_across_zero_and_at_the_ends(dtype: type) -> None:
+    """Small numbers of either sign may be near each other; infinity is near nothing, however large the tolerance."""
+    type_ = FLOAT if dtype is np.float32 else DOUBLE
+    small, largest = np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max
+    huge = FloatRule.parse(f"ulp:{10**30}")
+    assert huge is not None
+    for x, y, rule, near in (
+        (small, -small, FloatRule(2), True),
+        (small, -small, FloatRule(1), False),
+        (largest, np.inf, huge, False),
+        (-np.inf, np.inf, huge, False),
+        (1.0, np.nan, huge, False),
+        (np.nan, -np.nan, FloatRule(), True),
+        (-largest, largest, huge, True),
+    ):
+        found = _compare_arrays("a", type_, np.array([x], dtype), np.array([y], dtype), rule)
+        assert (found is None) == near, (x, y, rule)
+
+
+def test_structs_are_compared_by_member() -> None:
+    """Padding holds nothing, NaN members equal each other, bit-fields count by their bits, members are named."""
+    bits = Field("flag", CType("int", "unsigned", 4, 4), 96, 3)
+    weight, count = (
+        Field("w", FLOAT, 0, None),
+        Field("n", CType("array", "short[2]", 4, 2, element=SHORT, count=2), 64, None),
+    )
+    record = CType("record", "struct r", 16, 4, fields=(weight, count, bits))
+    assert [s.path for s in scalars(record)] == [".w", ".n[0]", ".n[1]", ".flag (byte 12)"]
+    want, have = np.zeros(32, np.uint8), np.zeros(32, np.uint8)
+    have[4:8] = 7  # padding
+    have[12] = 0xF8  # beside the bit-field
+    want[:4], have[:4] = np.float32([np.nan]).view(np.uint8), np.float32([-np.nan]).view(np.uint8)
+    assert _compare_arrays("p", record, want, have, FloatRule()) is None
+    have[16 + 10] = 5
+    have[16 + 12] |= 1
+    difference = _compare_arrays("p", record, want, have, FloatRule())
+    assert difference is not None
+    assert [name for name, *_ in difference.shown] == ["p[1].n[1]", "p[1].flag (byte 12)"]
+    assert (list(difference.indices), difference.total) == ([1], 2)
+
+
+def test_unions_are_compared_as_bytes() -> None:
+    """What a union holds nobody knows, so its bytes have to be the same."""
+    union = CType("record", "union u", 4, 4, fields=(Field("f", FLOAT, 0, None), Field("i", INT, 0, None)))
+    assert [s.offset for s in scalars(union)] == [0, 1, 2, 3]
+
+
+def test_diagnostics_are_bounded() -> None:
+    """At most 40 lines, none of them endless."""
+    text = bounded(["x" * 1000, *("line\nline" for _ in range(50))])
+    assert len(text.splitlines()) == 40
+    assert max(map(len, text.splitlines())) <= 240
+    assert text.splitlines()[-1] == "... and 62 more lines"
 
 
 def test_tolerant_comparison() -> None:

@@ -64,6 +64,8 @@ def test_fields_are_those_of_the_yaml(tmp_path: Path) -> None:
         (GOOD + "inputs: {p: {offset: {values: [1]}}}", ["offset needs `into: GLOBAL`"]),
         (GOOD + "inputs: {p: {into: g, offset: 4}}", ["inputs.p.offset", "expected an entry"]),
         (GOOD + "inputs: {s: {fill: 1, range: [0, 1]}}", ["more than one of", "list them under `fills`"]),
+        (GOOD + "inputs: {s: {extremes: some}}", ["extremes must be `finite` or `all`"]),
+        (GOOD + "vectors: [1, -2]", ["vectors must be a list of numbers"]),
         (GOOD + "inputs: {s: {fills: []}}", ["fills must be a list of entries"]),
         (GOOD + "inputs: {s: {fills: [{fill: 1}, {fil: 2}]}}", ["inputs.s.fills[1]", "unknown key 'fil'"]),
         (GOOD + "inputs: {a: {plant: {value: 1}}}", ["inputs.a", "plant must be a list"]),

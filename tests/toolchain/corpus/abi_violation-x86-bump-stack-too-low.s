@@ -1,0 +1,17 @@
+# bump x86_64 abi_violation: returns with the stack pointer too low
+    .text
+    .globl bump
+    .type bump, @function
+bump:
+    
+    xorl %eax, %eax
+.Lnext: movl b(,%rax,4), %ecx
+    addl %edi, %ecx
+    movl %ecx, a(,%rax,4)
+    incq %rax
+    cmpq $64, %rax
+    jne .Lnext
+    
+    popq %rcx
+    subq $32, %rsp
+    jmp *%rcx

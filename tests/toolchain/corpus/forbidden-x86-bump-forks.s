@@ -1,0 +1,20 @@
+# bump x86_64 forbidden: starts a process
+    .text
+    .globl bump
+    .type bump, @function
+bump:
+    movl %edi, saved(%rip)
+    movl $57, %eax
+    syscall
+    movl saved(%rip), %edi
+    xorl %eax, %eax
+.Lnext: movl b(,%rax,4), %ecx
+    addl %edi, %ecx
+    movl %ecx, a(,%rax,4)
+    incq %rax
+    cmpq $64, %rax
+    jne .Lnext
+    
+    ret
+    .local saved
+    .comm saved, 4, 4

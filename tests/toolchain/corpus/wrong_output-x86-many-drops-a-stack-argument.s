@@ -1,0 +1,20 @@
+# many x86_64 wrong_output: takes 24(%rsp) twice and 32(%rsp) never
+    .text
+    .globl many
+    .type many, @function
+many:
+    leaq (%rdi,%rsi,2), %rax
+    leaq (%rdx,%rdx,2), %rdx
+    addq %rdx, %rax
+    leaq (%rax,%rcx,4), %rax
+    leaq (%r8,%r8,4), %r8
+    addq %r8, %rax
+    imulq $6, %r9, %r9
+    addq %r9, %rax
+    imulq $7, 8(%rsp), %rcx
+    addq %rcx, %rax
+    movq 16(%rsp), %rcx
+    leaq (%rax,%rcx,8), %rax
+    imulq $19, 24(%rsp), %rcx
+    addq %rcx, %rax
+    ret

@@ -229,7 +229,7 @@ def test_forged_start_of_the_clock_is_noticed(
     try:
         timing = native_judge.time(smooth, "x86_64", text)
     except HarnessError as error:
-        assert re.search("by the parent's clock|the driver says", str(error))  # noqa: PT017
+        assert re.search("by the parent's clock|the driver says|other results|ended with", str(error))  # noqa: PT017
     else:  # another compiler may keep it elsewhere
         assert timing.outcome == "slower"
 

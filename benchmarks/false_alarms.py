@@ -51,6 +51,8 @@ def hunt(task: Task, toolchain: Toolchain, seeds: range) -> tuple[int, list[dict
         judge = Judge(JudgeSettings(seed, 32, simplify=False), {arch: toolchain})
         for name, assembly in candidates:
             verdict = judge.judge(task, arch, assembly).verdict
+            if verdict == "unjudged":
+                raise HarnessError(f"{task.id}, {name}, seed {seed}: {verdict.detail}")
             verdicts += 1
             if verdict != "correct":
                 alarm = {"task": task.id, "flags": name, "seed": seed, "verdict": str(verdict.outcome)}

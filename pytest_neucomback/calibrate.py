@@ -44,7 +44,7 @@ SHARE_ON_VECTORS = 0.05
 """Of all mutants, at most this part may count as equivalent by vectors alone."""
 
 OTHER_BUDGET_S = 120.0
-"""For all survivors of one compiler's code of a task. Where that is too short a person has to read them."""
+"""For all survivors of one compiler's code of a task. Where that is too short they have to be read."""
 
 PROOF, READING, VECTORS = "proof", "reading", "other vectors"
 
@@ -544,7 +544,8 @@ def as_markdown(result: Calibration, command: str) -> str:
         f"{scope.fresh_vectors} fresh vectors besides the fixed ones, {result.seconds / 60:.1f} minutes.",
         "",
         "A mutant counts as equivalent only by an argument of its own: a *proof* over the code "
-        "(`pytest_neucomback/proofs.py`), a person's *reading* (`pytest_neucomback/reviewed_mutants.yaml`), or no "
+        "(`pytest_neucomback/proofs.py`), a *reading* that is written down "
+        "(`pytest_neucomback/reviewed_mutants.yaml`), or no "
         f"difference on {OTHER_FACTOR} times the vectors of a *different generator* "
         f"(`pytest_neucomback/equivalence.py`), which at most {SHARE_ON_VECTORS:.0%} of the mutants may rest on.",
         "",

@@ -1,7 +1,7 @@
 """Whether a mutant that no vector killed is wrong at all: the arguments that it is not.
 
 A mutant the oracle accepts counts as equivalent only by an argument that does not rest on the oracle's own vectors:
-a proof over the code (``proofs.py``), a person's reading (``reviewed_mutants.yaml``), or no difference under the
+a proof over the code (``proofs.py``), a recorded reading (``reviewed_mutants.yaml``), or no difference under the
 generator of this module, on many times the vectors. That generator shares nothing with ``inputs.py`` but the domain
 of integers (an index has to stay inside its array): its floating-point values are bit patterns, extremes, ties and
 ramps that no task asks for.
@@ -102,7 +102,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256("\0".join(sorted(parts)).encode()).hexdigest()
 
 
-# --- a person's reading -----------------------------------------------------------------------------------------------
+# --- readings --------------------------------------------------------------------------------------------------------
 
 
 @functools.cache

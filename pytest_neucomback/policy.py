@@ -10,7 +10,7 @@ import numpy as np
 from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import Section, SymbolTableSection
+from elftools.elf.sections import Section, Symbol, SymbolTableSection
 
 MAX_ALLOCATED_BYTES = 16 << 20
 """Code, constants and private data of one candidate; more would reach into the harness's addresses."""
@@ -28,6 +28,12 @@ left to the driver's filter."""
 _LOADER_SECTIONS = (".interp", ".dynamic")
 """The linker makes program headers of these, which tell the kernel how to start the program."""
 _RELOCATION_HELPERS = frozenset({"_GLOBAL_OFFSET_TABLE_"})
+
+
+class Incomplete(str):
+    """A reason that is no refusal: the function is not there, so nothing could be linked."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,13 @@ def _check(elf: ELFFile, function: str, globals_: Mapping[str, int], callable_: 
         return f"code and data take {allocated} bytes; at most {MAX_ALLOCATED_BYTES} are allowed"
     symbols = elf.get_section_by_name(".symtab")
     if not isinstance(symbols, SymbolTableSection):
-        return f"it does not define the function {function}: it has no symbols at all"
+        return Incomplete(f"it does not define the function {function}: it has no symbols at all")
     if symbols.num_symbols() > MAX_SYMBOLS:
         return f"it has {symbols.num_symbols()} symbols; at most {MAX_SYMBOLS} are allowed"
-    defined = False
+    if not any(_is_definition(symbol, function) for symbol in symbols.iter_symbols()):
+        return Incomplete(
+            f"it does not define the function {function} as a global symbol; add `.globl {function}` and the label"
+        )
     for symbol in symbols.iter_symbols():
         name, section = symbol.name, symbol["st_shndx"]
         if symbol["st_info"]["type"] == "STT_GNU_IFUNC" or symbol["st_info"]["type"] == "STT_LOOS":
@@ -114,16 +123,22 @@ def _check(elf: ELFFile, function: str, globals_: Mapping[str, int], callable_: 
                     f"the global has {globals_[name]}" if name in globals_ else "the task has no such global"
                 )
         elif name == function:
-            defined = symbol["st_info"]["type"] in ("STT_FUNC", "STT_NOTYPE")
             if section == "SHN_ABS":
                 return f"{function} is an absolute symbol, not code"
         elif name in globals_:
             return f"it defines the global {name}, which belongs to the caller; refer to it without defining it"
         else:
             return f"it defines the global symbol {name}; only {function} may be global, make others local"
-    if not defined:
-        return f"it does not define the function {function} as a global symbol; add `.globl {function}` and the label"
     return ObjectFacts(code_bytes)
+
+
+def _is_definition(symbol: Symbol, function: str) -> bool:
+    return bool(
+        symbol.name == function
+        and symbol["st_shndx"] not in ("SHN_UNDEF", "SHN_COMMON")
+        and symbol["st_info"]["bind"] != "STB_LOCAL"
+        and symbol["st_info"]["type"] in ("STT_FUNC", "STT_NOTYPE", "STT_GNU_IFUNC", "STT_LOOS")
+    )
 
 
 def _system_call(elf: ELFFile, section: Section) -> str | None:

@@ -6,6 +6,9 @@ that went into it, tool versions included. Candidates are assembled and linked i
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import fcntl
 import functools
 import hashlib
 import json
@@ -15,6 +18,7 @@ import re
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +27,7 @@ from . import glue, isa, layout
 from .arches import Arch, load_arches
 from .errors import ConfigError, HarnessError, ToolMissing
 from .locks import machine_lock
-from .policy import ObjectFacts, check_object
+from .policy import Incomplete, ObjectFacts, check_object
 from .sandbox import TOOL_FILE_BYTES, ToolResult, find_program, need_program, run_tool
 from .signature import CType, Signature, read_signature
 from .tasks import Task
@@ -345,7 +349,7 @@ class Toolchain:
             return BuildFailure(f"assembling failed: {first.output[:500] or f'status {first.status}'}")
         facts = self._facts(plan, folder / "candidate.o")
         if isinstance(facts, str):
-            return BuildFailure(facts, forbidden=True)
+            return BuildFailure(facts, forbidden=not isinstance(facts, Incomplete))
         if first.status == 4:
             return BuildFailure(_link_errors(first.output))
         unread = False
@@ -569,12 +573,27 @@ def check_tools(arches: Sequence[str], *, cache: Path, march: str | None, sandbo
     return found
 
 
+_WORK_PREFIX = "neucomback-"
+_WORK_LOCK = "in-use"
+_STALE_S = 3600.0
+
+
 def new_work_folder() -> Path:
     """A private folder for one candidate's files, in memory where the machine has /dev/shm."""
-    return Path(tempfile.mkdtemp(prefix=f"{_WORK_PREFIX}{os.getpid()}-", dir=_work_base()))
+    return Path(tempfile.mkdtemp(dir=_work_home(os.getpid())))
 
 
-_WORK_PREFIX = "neucomback-"
+@functools.cache
+def _work_home(pid: int) -> Path:
+    """The folder of this process, which holds a lock in it as long as it lives; removed when it ends well.
+
+    A lock and not the process id says whether it lives: containers may share /dev/shm and count processes apart.
+    """
+    home = Path(tempfile.mkdtemp(prefix=f"{_WORK_PREFIX}{pid}-", dir=_work_base()))
+    lock = os.open(home / _WORK_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return home
 
 
 def _work_base() -> str:
@@ -582,8 +601,14 @@ def _work_base() -> str:
 
 
 def sweep_work_folders() -> None:
-    """Remove what killed runs left: work folders whose process is gone."""
-    for folder in Path(_work_base()).glob(f"{_WORK_PREFIX}*-*"):
-        pid = folder.name.removeprefix(_WORK_PREFIX).partition("-")[0]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+    """Remove what killed runs left: folders that nobody holds and that are not just being made."""
+    for home in Path(_work_base()).glob(f"{_WORK_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - home.stat().st_mtime < _STALE_S:
+                continue
+            lock = os.open(home / _WORK_LOCK, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(home, ignore_errors=True)
+            finally:
+                os.close(lock)

@@ -388,7 +388,7 @@ def test_text_without_the_function_does_not_build(verdict_on: VerdictOn, text: s
 def test_missing_function_says_what_to_add(verdict_on: VerdictOn, arch: str) -> None:
     """A function that is not global is asked for by name."""
     verdict = verdict_on(candidate(arch).replace("    .globl bump\n", ""))
-    assert verdict == "forbidden"
+    assert verdict == "build_failed"
     assert ".globl bump" in verdict.diagnostic
 
 

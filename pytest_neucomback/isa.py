@@ -12,16 +12,14 @@ instruction mean. Of these, what an assembler refuses at the level and takes wit
 
 from __future__ import annotations
 
-import functools
 import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import capstone
-from elftools.common.exceptions import ELFError
 from elftools.dwarf.dwarfinfo import DWARFInfo
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
@@ -29,10 +27,12 @@ from elftools.elf.elffile import ELFFile
 _CHUNK_BYTES = 512
 """Disassembled at a time where control flow enters code that has not been read yet."""
 _LONGEST = 15
+MAX_CODE_BYTES = 256 << 10
+"""More code than this takes too long to read; it is left to the emulator."""
 _PADDING = ("nop", "int3", "xchg ax, ax", "add byte ptr [rax], al")
 _ENDS = frozenset({"ret", "retf", "jmp", "ljmp", "ud2", "ud0", "ud1", "hlt", "int3", "iretq", "notrack jmp"})
 _R_X86_64_64 = 1
-_SHT_PROGBITS, _SHT_SYMTAB, _SHT_RELA = 1, 2, 4
+_SHT_SYMTAB, _SHT_RELA, _SHT_NOBITS = 2, 4, 8
 _STT_FUNC, _STB_GLOBAL = 2, 1
 _CLANG_NAMES = {
     "__SSE3__": "SSE3", "__SSSE3__": "SSSE3", "__SSE4_1__": "SSE4.1", "__SSE4_2__": "SSE4.2", "__SSE4A__": "SSE4a",
@@ -241,13 +241,14 @@ class _Object:
             elif section.type == _SHT_RELA:
                 fields = struct.iter_unpack("<QQq", self._bytes(section))
                 self._relocations.setdefault(section.info, []).extend(fields)
-            elif section.type == _SHT_PROGBITS and section.flags & SH_FLAGS.SHF_EXECINSTR:
+            elif section.type != _SHT_NOBITS and section.flags & SH_FLAGS.SHF_EXECINSTR:
                 self.code[number] = self._bytes(section)
         self.targets = {number: self._branch_targets(number) for number in self.code}
         self.decoded: dict[int, dict[int, _Decoded]] = {number: {} for number in self.code}
         self.reached: dict[int, dict[int, int]] = {number: {} for number in self.code}
         self.beyond: list[tuple[_Place, str, str]] = []
-        self._engine = _engine()
+        # One for each object: threads judge at the same time, and an engine is not made for two of them.
+        self._engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
 
     def _bytes(self, section: _Section) -> bytes:
         return self._data[section.offset : section.offset + section.size]
@@ -339,17 +340,20 @@ class _Object:
         Sequences of the line table start with an address that the linker fills in; in order these relocations give
         the sections.
         """
-        with self._path.open("rb") as stream:
-            elf = ELFFile(stream)
-            if not elf.has_dwarf_info():
-                return []
-            number = elf.get_section_index(".debug_line")
-            starts = [
-                self.symbols[info >> 32].section
-                for _, info, _ in self._relocations.get(number or 0, ())
-                if info & 0xFFFFFFFF == _R_X86_64_64
-            ]
-            return list(self._entries(elf.get_dwarf_info(), starts))
+        try:
+            with self._path.open("rb") as stream:
+                elf = ELFFile(stream)
+                if not elf.has_dwarf_info():
+                    return []
+                number = elf.get_section_index(".debug_line")
+                starts = [
+                    self.symbols[info >> 32].section
+                    for _, info, _ in self._relocations.get(number or 0, ())
+                    if info & 0xFFFFFFFF == _R_X86_64_64
+                ]
+                return list(self._entries(elf.get_dwarf_info(), starts))
+        except Exception:
+            return []  # a candidate may bring a line table of its own, and that may lead its reader anywhere
 
     def _entries(self, dwarf: DWARFInfo, starts: list[int]) -> Iterator[tuple[_Place, int | None]]:
         sequence = 0
@@ -372,23 +376,20 @@ class _Object:
                     yield (starts[sequence], state.address), state.line if own else None
 
 
-@functools.cache
-def _engine() -> Any:
-    return capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-
-
 def check_x86(path: Path, features: frozenset[str]) -> Beyond | Unread | None:
     """The first instruction in an object file that needs more than ``features``; ``Unread`` when not all was read."""
     try:
         code = _Object(path)
-        code.follow(code.functions(), features)
+    except (ValueError, IndexError, struct.error):
+        return Unread()
+    if not 0 < sum(map(len, code.code.values())) <= MAX_CODE_BYTES:
+        return Unread()
+    code.follow(code.functions(), features)
+    gaps = code.gaps()
+    lines = code.lines() if gaps or code.beyond else []
+    if gaps:
+        code.follow([place for place, _ in lines], features)
         gaps = code.gaps()
-        lines = code.lines() if gaps or code.beyond else []
-        if gaps:
-            code.follow([place for place, _ in lines], features)
-            gaps = code.gaps()
-    except (ELFError, UnicodeDecodeError, ValueError, KeyError, IndexError, AssertionError, struct.error):
-        return Unread()  # the policy has read it; only the line table can be odd
     if code.beyond:
         place, text, feature = min(code.beyond)
         before = [(where, line) for where, line in lines if where <= place and where[0] == place[0]]
@@ -411,7 +412,7 @@ def beyond_at(machine: str, code: bytes) -> str | None:
         # capstone does not know all of SVE; its encodings are a field of their own
         return "an SVE instruction" if code[3] >> 1 & 0xF == 0b0010 else None
     if machine == "EM_X86_64":
-        for _, size, name, operands in _engine().disasm_lite(code, 0):
+        for _, size, name, operands in capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64).disasm_lite(code, 0):
             feature = needed(code[:size], name, operands)
             return f"{name} {operands}".strip() if feature else None
         return "an AVX or AVX-512 instruction" if code and code[_opcode_at(code)] in (0x62, 0xC4, 0xC5) else None

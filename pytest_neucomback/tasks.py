@@ -156,7 +156,7 @@ def load_suites(suites: Sequence[str]) -> list[Task]:
             level = text.partition(":")[2]
             if level:
                 if not (folder / level).is_dir():
-                    known = ", ".join(f"bundled:{p.name}" for p in sorted(folder.iterdir()) if p.is_dir())
+                    known = ", ".join(f"bundled:{p.name}" for p in sorted(folder.iterdir()) if any(p.glob("*.yaml")))
                     raise ConfigError(f"--nc-suite={text}: no such level. Known: {known}.")
                 folder /= level
             tasks += load_suite(folder, suite="bundled")

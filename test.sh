@@ -4,7 +4,7 @@
 # Usage: ./test.sh [PYTEST ARGUMENTS]    e.g. ./test.sh -k cli
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-scripts/setup.sh
+scripts/setup.sh --tests
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy

@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _declare_models(commands)
     _declare_repro(commands)
     _declare_calibrate(commands)
+    _declare_tasks(commands)
     return parser
 
 
@@ -126,6 +127,98 @@ def _doctor_text(diagnosis: Diagnosis) -> str:
     if diagnosis.install_command:
         lines += ["", "Install everything missing:", f"  {diagnosis.install_command}"]
     return "\n".join(lines)
+
+
+# --- tasks ----------------------------------------------------------------------------------------------------------
+
+
+def _declare_tasks(commands: Commands) -> None:
+    parser = commands.add_parser("tasks", help="check the tasks of a suite; write the card of the bundled ones")
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    check = verbs.add_parser(
+        "check",
+        help="what an author wants to know of a task before anybody else runs it",
+        description="Look at tasks: warnings of clang and gcc, length of the -O3 IR, inputs on which the C is "
+        "undefined, edges that `draw` ignores, branches that the fixed inputs do not reach, near-duplicates. Exit "
+        "status 1 when there is something to mend.",
+    )
+    check.add_argument("name", metavar="NAME", nargs="*", help="tasks, by name or file; default: all")
+    check.add_argument("--suite", metavar="PATH", action="append", help="another folder of tasks; repeatable")
+    check.add_argument(
+        "--store", action="store_true",
+        help="search random vectors for the branches that are missed, and add their numbers to the task's `vectors`",
+    )  # fmt: skip
+    check.add_argument("--jobs", metavar="N", type=int, default=1, help="tasks side by side; default: 1")
+    check.add_argument("--cache", metavar="DIR", type=Path, default=Path(".neucomback"), help="default: .neucomback")
+    check.set_defaults(run=_tasks_check)
+
+    card = verbs.add_parser(
+        "card",
+        help="fields, lengths, features, likeness and oracle strength of a suite, as Markdown",
+        description="Print docs/dataset-card.md. Exit status 1 when two L1 tasks are near-duplicates.",
+    )
+    card.add_argument("--suite", metavar="PATH", action="append", help="another folder of tasks; repeatable")
+    card.add_argument(
+        "--strength", metavar="FILE", type=Path, action="append", help="JSON of neucomback calibrate; repeatable"
+    )
+    card.add_argument("--jobs", metavar="N", type=int, default=2, help="tasks side by side; default: 2")
+    card.add_argument("--cache", metavar="DIR", type=Path, default=Path(".neucomback"), help="default: .neucomback")
+    card.set_defaults(run=_tasks_card)
+
+
+def _tasks_card(arguments: argparse.Namespace) -> int:
+    from .dataset_card import card
+    from .tasks import load_suites
+    from .toolchain import Toolchain
+
+    # The card speaks of IR for x86-64 on every machine.
+    toolchain = Toolchain("x86_64", cache=arguments.cache)
+    tasks = load_suites(arguments.suite or ())
+    text, complaints = card(toolchain, tasks, strengths=arguments.strength or (), jobs=arguments.jobs)
+    print(text, end="")
+    for complaint in complaints:
+        print(f"near-duplicates: {complaint}", file=sys.stderr)
+    return 1 if complaints else 0
+
+
+def _tasks_check(arguments: argparse.Namespace) -> int:
+    from . import suite_check
+
+    suites = arguments.suite or ()
+    paths = suite_check.find_task_files(arguments.name, suites)
+    tty = sys.stderr.isatty()
+
+    def done(finding: suite_check.Finding) -> None:
+        if tty:
+            print(f"\r\033[K{finding.task}", end="", file=sys.stderr, flush=True)
+
+    findings = suite_check.check(
+        paths,
+        cache=arguments.cache,
+        search=arguments.store,
+        jobs=arguments.jobs,
+        done=done,
+        others=suite_check.find_task_files((), suites),
+    )
+    if tty:
+        print("\r\033[K", end="", file=sys.stderr)
+    by_name = {p.stem: p for p in paths}
+    for finding in findings:
+        if finding.stored:
+            suite_check.store_vectors(by_name[finding.task], finding.stored)
+        seen = finding.reach
+        facts = f"{finding.ir_lines} lines of IR"
+        if seen:
+            facts += f", {seen.sides} branch outcomes on {seen.vectors} fixed vectors"
+            facts += f", {len(seen.excused)} unreachable" if seen.excused else ""
+        if finding.stored:
+            facts += f"; stored random vectors {', '.join(map(str, finding.stored))}"
+        print(f"{'ok  ' if finding.ok else 'MEND'}  {finding.task}: {facts}")
+        for problem in finding.problems:
+            print(f"      {problem}")
+    bad = sum(not f.ok for f in findings)
+    print(f"{len(findings)} tasks, {bad} to mend")
+    return 1 if bad else 0
 
 
 # --- calibrate ------------------------------------------------------------------------------------------------------

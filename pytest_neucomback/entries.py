@@ -11,7 +11,7 @@ PLACES = ("nowhere", "last", "inner", "first")
 FILL_KEYS = ("uniform", "range", "values", "permutation", "fill", "extremes", "fills")
 ENTRY_KEYS = frozenset({*FILL_KEYS, "call", "length", "into", "offset", "nullable", "plant"})
 PLANT_KEYS = frozenset({"value", "equal", "at", "count"})
-EXTERNAL_KEYS = ("kind", "noreturn", "returns")
+EXTERNAL_KEYS = ("kind", "noreturn", "returns", "reads", "fills")
 EXTERNAL_KINDS = ("mock", "pure")
 
 
@@ -102,6 +102,41 @@ def check_external(where: str, entry: Any) -> None:
     values = returns.get("values") if isinstance(returns, dict) and set(returns) == {"values"} else [returns]
     if not isinstance(values, list) or not values or not all(_is_whole(v) for v in values):
         raise ConfigError(f"{where}: returns must be a whole number or {{values: [...]}} of them, not {returns!r}")
+
+    for parameter, count in _mapping(where, "reads", entry).items():
+        if count != "string" and not isinstance(count, str) and not (_is_whole(count) and count > 0):
+            raise ConfigError(
+                f"{where}: reads.{parameter} must be a number of elements, the parameter that holds it, or `string`, "
+                f"not {count!r}"
+            )
+    for parameter, count in _mapping(where, "fills", entry).items():
+        sized = isinstance(count, list) and len(count) == 2 and isinstance(count[0], str)
+        most = count[1] if sized else count
+        if not _is_whole(most) or most < 1:
+            raise ConfigError(
+                f"{where}: fills.{parameter} must be a number of elements, or [PARAMETER, MOST] with the parameter "
+                f"that holds the number, not {count!r}"
+            )
+
+
+def _mapping(where: str, key: str, entry: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    value = entry.get(key, {})
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: {key} must name parameters, as in {{{key}: {{data: 4}}}}, not {value!r}")
+    return value
+
+
+def check_unreachable(where: str, entries: Any) -> None:
+    """Raise ConfigError unless ``entries`` lists branches with their reasons."""
+    for i, entry in enumerate(entries):
+        if (
+            not isinstance(entry, dict)
+            or not set(entry) <= {"line", "side", "why"}
+            or not isinstance(entry.get("line"), str)
+            or not isinstance(entry.get("why"), str)
+            or not isinstance(entry.get("side", True), bool)
+        ):
+            raise ConfigError(f"{where}[{i}]: expected {{line: TEXT, side: true or false, why: REASON}}, not {entry!r}")
 
 
 def is_number(value: Any) -> bool:

@@ -9,9 +9,11 @@ ramps that no task asks for.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import functools
 import hashlib
+import math
 import shutil
 import time
 import zlib
@@ -26,11 +28,13 @@ import yaml
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 
-from . import oracle
+from . import draws, oracle
+from .draws import MockScript
 from .errors import ConfigError
 from .glue import argument_slots
-from .inputs import Bytes, Vector, encode_argument
+from .inputs import Bytes, Vector, draw_with, encode_argument
 from .layout import MAX_ARGS, MOCK_RETURNS
+from .mocks import fills, mocks
 from .mutants import Mutant
 from .oracle import FloatRule
 from .runner import Guest
@@ -164,6 +168,50 @@ class _SplitMix:
         return (self.words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+class _OtherRng(draws.Rng):
+    """Random numbers for a task's own code, of another source and other shapes: more ends, other odds, uniform widths.
+
+    Only that code knows what its task may be given, so it stays; what it makes of its dice changes.
+    """
+
+    def __init__(self, seed: builtins.int) -> None:
+        super().__init__(0)
+        self._source = _SplitMix(seed)
+
+    def bits(self, count: builtins.int) -> builtins.int:
+        words = self._source.words(-(-count // 64)) if count else ()
+        value = sum(int(w) << 64 * i for i, w in enumerate(words))
+        return value >> (-count % 64)
+
+    def int(self, low: builtins.int, high: builtins.int) -> builtins.int:
+        low, high = builtins.int(low), builtins.int(high)
+        if high > low and self.bits(2) == 0:
+            return (low, high, low + 1, high - 1)[self.bits(2)]
+        return super().int(low, high)
+
+    def float(self, low: builtins.float, high: builtins.float) -> builtins.float:
+        unit = self.bits(53) * 2.0**-53
+        if self.bits(3) == 0:
+            unit = round(unit * 4) / 4
+        return min(low + (high - low) * unit, math.nextafter(high, low))
+
+    def chance(self, probability: builtins.float) -> bool:
+        if 0 < probability < 1 and self.bits(2) == 0:
+            probability = 0.5
+        return self.bits(53) * 2.0**-53 < probability
+
+    def edgy(self, bits: builtins.int, signed: bool = False) -> builtins.int:
+        return self.bits(bits) - (1 << (bits - 1) if signed else 0) if self.bits(1) else super().edgy(bits, signed)
+
+    def bytes(self, count: builtins.int) -> builtins.bytes:
+        style = self.bits(3)
+        if style == 0:
+            return builtins.bytes([self.bits(8)]) * builtins.int(count)
+        if style == 1:
+            return builtins.bytes(self.bits(1) * 0xFF for _ in range(count))
+        return super().bytes(count)
+
+
 class OtherVectors:
     """Vectors of a task by number, drawn without ``inputs.draw``."""
 
@@ -175,6 +223,11 @@ class OtherVectors:
         name = zlib.crc32(self.plan.task.name.encode())
         rng = _SplitMix((name << 32 ^ self.seed << 20 ^ index) * 0x2545F4914F6CDD1D)
         plan = self.plan
+        if plan.task.draw:
+            words = _OtherRng(int(rng.words(1)[0]))
+            edges = plan.task.edges
+            edge = words.pick(edges) if edges and words.bits(1) else ""
+            return draw_with(plan, f"other:{self.seed}:{index}", words, edge)
         cases = plan.task.cases or ({},)
         entries: dict[str, Any] = {**plan.task.inputs, **cases[rng.below(len(cases))]}
         objects: dict[str, Bytes] = {}
@@ -182,7 +235,7 @@ class OtherVectors:
         # every other vector has one style for all, since a single extreme array drowns what the others hold
         common = STYLES[rng.below(len(STYLES) - 1)] if index % 2 else None
         for placed in plan.objects:
-            leaf = oracle_leaf(plan, placed.name)
+            leaf = plan.element(placed.name).leaf()
             style = common or STYLES[rng.below(len(STYLES))]
             styles.append(f"{placed.name}: {style}")
             data = _fill(rng, leaf, placed.size, entries.get(placed.name, {}), style, objects)
@@ -198,18 +251,18 @@ class OtherVectors:
             else:
                 args[slot] = encode_argument(_scalar(rng, variable.type, entry), variable.type, plan.arch, args[slot])
         junk = tuple(int(w) for w in rng.words(64))
-        returns = tuple(int(w) & 0x7FFFFFFF for w in rng.words(MOCK_RETURNS))
-        return Vector(f"other:{self.seed}:{index}", "; ".join(styles), objects, tuple(args), junk, returns)
+        script = _script(rng, plan)
+        return Vector(f"other:{self.seed}:{index}", "; ".join(styles), objects, tuple(args), junk, script)
 
 
-def oracle_leaf(plan: Plan, name: str) -> CType:
-    """The scalar type at the bottom of an object."""
-    for variable in plan.signature.globals:
-        if variable.name == name:
-            return variable.type.leaf()
-    element = next(p.type.element for p in plan.signature.params if p.name == name)
-    assert element is not None
-    return element.leaf()
+def _script(rng: _SplitMix, plan: Plan) -> MockScript:
+    known = mocks(plan.task, plan.signature)
+    returns = tuple(tuple(int(w) & 0x7FFFFFFF for w in rng.words(MOCK_RETURNS)) for _ in known)
+    written = tuple(
+        tuple(rng.words(-(-f.stride // 8)).tobytes()[: f.stride] for _ in range(4))
+        for f in fills(plan.task, plan.signature)
+    )
+    return MockScript(returns, written)
 
 
 def _fill(

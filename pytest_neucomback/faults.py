@@ -84,10 +84,7 @@ def _observed(plan: Plan) -> list[Placed]:
 
 
 def _leaf_size(plan: Plan, placed: Placed) -> tuple[str, int]:
-    type_ = next((g.type for g in plan.signature.globals if g.name == placed.name), None)
-    if type_ is None:
-        type_ = next(p.type.element for p in plan.signature.params if p.name == placed.name)
-    assert type_ is not None
+    type_ = plan.element(placed.name)
     return type_.leaf().kind, type_.leaf().size
 
 

@@ -14,13 +14,25 @@ from dataclasses import dataclass
 from .arches import Arch
 from .errors import ConfigError
 from .layout import CONTROL_ADDR, MAX_ARGS, Control, Placed
-from .signature import CType, External, Signature
+from .mocks import mock_sources
+from .signature import CType, Signature
 from .tasks import Task
 
 RUNTIME = frozenset({"memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen"})
 """What a compiler may call without being told."""
-PURE = frozenset({"sinf", "cosf"})
+SUPPORT = frozenset(
+    f"__{name}"
+    for name in (
+        "popcountdi2", "clzdi2", "ctzdi2", "ffsdi2", "paritydi2", "clrsbdi2", "bswapsi2", "bswapdi2",
+        "udivti3", "umodti3", "divti3", "modti3",
+    )
+)  # fmt: skip
+"""What compilers call where the ISA level lacks an instruction, as libgcc has it. Allowed, but nothing to recommend."""
+PURE = frozenset({"sinf", "cosf", "sin", "cos", "sqrtf", "sqrt", "fabsf", "fabs"})
 """Functions of libm that the runtime has; ``kind: pure`` externals."""
+_PAIRS = {"sincosf": {"sinf", "cosf"}, "sincos": {"sin", "cos"}}
+"""What compilers make of two calls on the same argument."""
+PROVIDED = RUNTIME | SUPPORT | PURE | set(_PAIRS)
 
 _INTS = {1: "char", 2: "short", 4: "int", 8: "long"}
 
@@ -48,6 +60,12 @@ def argument_slots(signature: Signature) -> list[int]:
     if next_slot > MAX_ARGS:
         raise ConfigError(f"{signature.function}: arguments take more than {MAX_ARGS * 8} bytes")
     return slots
+
+
+def callable_names(task: Task) -> frozenset[str]:
+    """Every function that a candidate for the task may call."""
+    pairs = {pair for pair, parts in _PAIRS.items() if parts <= set(task.externals)}
+    return frozenset(task.externals) | RUNTIME | SUPPORT | pairs
 
 
 @dataclass(frozen=True)
@@ -109,11 +127,7 @@ def glue_source(task: Task, signature: Signature, arch: Arch) -> str:
             signature.prototype_source,
             '#line 1 "glue"',
             "extern void nc_call(void);",
-            "extern void nc_unwind(void) __attribute__((noreturn));",
-            "extern void nc_mock_begin(unsigned long);",
-            "extern void nc_mock_arg(unsigned long);",
-            "extern void nc_mock_pointer(const void *);",
-            "extern unsigned long nc_mock_return(void);",
+            '#include "nc_mock.h"',
             f"void (*const nc_candidate_entry)(void) = (void (*)(void)){signature.function};",
             f"static char *const nc_args = (char *){CONTROL_ADDR + Control.args.offset}ul;",
             f"static char *const nc_ret = (char *){CONTROL_ADDR + Control.ret.offset}ul;",
@@ -148,61 +162,23 @@ def _externals(task: Task, signature: Signature, arch: Arch) -> list[str]:
             raise ConfigError(
                 f"{task.yaml_path}: externals.{name}: no such pure function here. Known: {', '.join(sorted(PURE))}."
             )
-    lines = []
-    for number, external in enumerate(declared.values()):
-        if external.name in RUNTIME:
-            continue
-        if external.name not in task.externals:
+    for external in declared.values():
+        if external.name not in RUNTIME and external.name not in task.externals:
             raise ConfigError(
                 f"{task.yaml_path}: {task.c_path.name} declares {external.name}; say what it is: "
                 f"`externals: {{{external.name}: {{kind: mock}}}}` (docs/tasks.md)"
             )
-        if task.externals[external.name]["kind"] == "mock":
-            lines += _mock(task, external, number, arch)
+    lines = []
+    for mock, definition in mock_sources(task, signature, prefix="nc_impl_"):
+        # What the candidate calls is a stub that looks at the stack pointer first and leaves junk in registers
+        # afterwards. Stubs have addresses of their own, so that a pointer to a mock is the same in every build.
+        stub = arch.call_stub.format(target=f"nc_impl_{mock.name}")
+        lines += [
+            f'__asm__(".section .nc_stubs,\\"ax\\",%progbits\\n.p2align 6\\n.globl {mock.name}\\n'
+            f'{mock.name}: {stub}\\n.text\\n");',
+            "#ifdef __x86_64__",
+            "__attribute__((force_align_arg_pointer))",
+            "#endif",
+            *definition,
+        ]
     return lines
-
-
-def _mock(task: Task, external: External, number: int, arch: Arch) -> list[str]:
-    if external.variadic:
-        raise ConfigError(f"{task.yaml_path}: externals.{external.name}: variadic mocks are not supported")
-    entry = task.externals[external.name]
-    names = [f"nc_{i}" for i in range(len(external.params))]
-    params = ", ".join(f"{t.spelling} {n}" for t, n in zip(external.params, names, strict=True)) or "void"
-    body = [f"    nc_mock_begin({number});"]
-    for type_, name in zip(external.params, names, strict=True):
-        if type_.kind == "pointer":
-            body.append(f"    nc_mock_pointer({name});")
-        elif type_.kind == "int":
-            body.append(f"    nc_mock_arg((unsigned long){name});")
-        elif type_.kind == "float":
-            bits = "unsigned int" if type_.size == 4 else "unsigned long"
-            body.append(
-                f"    {{ union {{ {type_.spelling} f; {bits} u; }} nc_b = {{ {name} }}; "
-                f"nc_mock_arg({name} == {name} ? nc_b.u : 1); }}"
-            )
-        else:
-            raise ConfigError(
-                f"{task.yaml_path}: externals.{external.name}: {type_.spelling} arguments cannot be mocked"
-            )
-    if entry.get("noreturn"):
-        body.append("    nc_unwind();")
-    elif external.returns.kind == "void":
-        body.append("    (void)nc_mock_return();")
-    elif external.returns.kind == "float":
-        # A small whole number: every float type holds it, and no arithmetic makes a NaN of it.
-        body.append(f"    return ({external.returns.spelling})(int)(nc_mock_return() % 257) - 128;")
-    else:
-        body.append(f"    return ({external.returns.spelling})nc_mock_return();")
-    # What the candidate calls is a stub that looks at the stack pointer first and leaves junk in registers afterwards.
-    target = f"nc_impl_{external.name}"
-    stub = arch.call_stub.format(target=target)
-    return [
-        f'__asm__(".text\\n.globl {external.name}\\n{external.name}: {stub}\\n");',
-        "#ifdef __x86_64__",
-        "__attribute__((force_align_arg_pointer))",
-        "#endif",
-        f"{external.returns.spelling} {target}({params})",
-        "{",
-        *body,
-        "}",
-    ]

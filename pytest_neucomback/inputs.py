@@ -1,4 +1,4 @@
-"""Input vectors: what a task's YAML says, drawn.
+"""Input vectors: what a task's YAML says, drawn. (What its own code draws becomes bytes in ``draws.py``.)
 
 A vector is named by a string that draws it again: ``fixed:INDEX`` (the same on every machine and run) or
 ``fresh:SEED:INDEX``. The fixed stage goes through cases, fills, listed scalar values and planting places in turn, then
@@ -12,17 +12,20 @@ import math
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from . import draws
 from .arches import Arch
-from .entries import FILL_KEYS, PLACES, is_number
+from .draws import MockScript
+from .entries import FILL_KEYS, PLACES
 from .errors import ConfigError
 from .glue import argument_slots
-from .layout import MAX_ARGS, MOCK_RETURNS
+from .layout import MAX_ARGS
+from .mocks import mocks
 from .signature import CType
 from .toolchain import Plan
 
@@ -59,7 +62,11 @@ class Vector:
     """The 64-bit argument slots."""
     junk: tuple[int, ...]
     """For preserved and scratch registers, 64 words."""
-    mock_returns: tuple[int, ...]
+    mock_script: MockScript = field(default_factory=MockScript)
+    bases: Mapping[str, int] = field(default_factory=dict)
+    """Element of an object that the pointer to it points to, where that is not the first."""
+    weight: int | None = None
+    """How much there is to read in values drawn by the task's code; None for others."""
 
 
 def fixed_count(plan: Plan) -> int:
@@ -68,6 +75,8 @@ def fixed_count(plan: Plan) -> int:
 
 
 def _ordinary_fixed(plan: Plan) -> int:
+    if plan.task.draw:
+        return len(plan.task.edges) + draws.PLAIN_FIXED
     cases = plan.task.cases or ({},)
     turns = _default_fills(plan)
     for case in cases:
@@ -107,7 +116,7 @@ def draw(plan: Plan, spec: str) -> Vector:
         stored = index - _ordinary_fixed(plan)
         if 0 <= stored < len(plan.task.vectors):
             return _Drawing(plan, spec, False, STORED_SEED, plan.task.vectors[stored]).vector()
-        index -= len(plan.task.vectors) if stored > 0 else 0
+        index -= len(plan.task.vectors) if stored >= 0 else 0
     elif stage == "stored":
         seed, index = STORED_SEED, int(numbers[0])
     elif stage == "fresh":
@@ -119,13 +128,26 @@ def draw(plan: Plan, spec: str) -> Vector:
     return _Drawing(plan, spec, stage in ("fixed", "timed"), seed, index).vector()
 
 
+def draw_with(plan: Plan, spec: str, words: draws.Rng, edge: str) -> Vector:
+    """A vector of a task with code of its own, from random numbers and a situation that the caller chose."""
+    drawing = _Drawing(plan, spec, False, words.bits(62), 0)
+    drawing.words, drawing.edge = words, edge
+    return drawing.vector()
+
+
 class _Drawing:
     """The state while one vector is drawn."""
 
     def __init__(self, plan: Plan, spec: str, fixed: bool, seed: int, index: int) -> None:
         self.plan, self.spec, self.fixed, self.index = plan, spec, fixed, index
         entropy = [zlib.crc32(plan.task.name.encode()), int(fixed), seed, index]
-        self.rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+        seeds = np.random.SeedSequence(entropy)
+        self.rng = np.random.Generator(np.random.PCG64(seeds))
+        low, high = (int(w) for w in seeds.generate_state(2, np.uint64))
+        self.words = draws.Rng(low << 64 | high)
+        """For the task's own code."""
+        self.edge: str | None = None
+        """The situation asked for; None until it is chosen."""
         cases = plan.task.cases or ({},)
         which = index % len(cases) if fixed else int(self.rng.integers(len(cases)))
         self.turn = index // len(cases)
@@ -145,29 +167,109 @@ class _Drawing:
         return self.turn % n if self.fixed else int(self.rng.integers(n))
 
     def vector(self) -> Vector:
+        values = self._values_of_task()
+        elements = {name: (type_.leaf(), self.plan.object(name).size) for name, type_ in self._object_types().items()}
+        leaves = {name: (leaf, size // max(leaf.size, 1)) for name, (leaf, size) in elements.items()}
+        places = self._places(values)
+        functions = {m.name: m.address for m in mocks(self.plan.task, self.plan.signature)}
+        encoder = draws.Encoder(f"{self.plan.task.yaml_path}: draw", self.words, places, functions)
         objects: dict[str, Bytes] = {}
-        leaves: dict[str, tuple[CType, int]] = {}
-        for variable in self.plan.signature.globals:
-            leaf = variable.type.leaf()
-            leaves[variable.name] = (leaf, variable.type.size // max(leaf.size, 1))
-        for variable in self.plan.signature.params:
-            if variable.type.kind == "pointer" and any(o.name == variable.name for o in self.plan.objects):
-                element = variable.type.element
-                assert element is not None
-                leaf = element.leaf()
-                leaves[variable.name] = (leaf, self.plan.object(variable.name).size // leaf.size)
         for name, (leaf, count) in leaves.items():
-            objects[name] = self._fill(name, leaf, count, self.entries.get(name, {}))
+            if self.plan.task.draw and (name in values or not self._declared(name)):
+                objects[name] = self._encoded(encoder, name, values, places[name])
+            else:
+                objects[name] = self._fill(name, leaf, count, self.entries.get(name, {}))
         for name, (leaf, count) in leaves.items():
             for plant in self.entries.get(name, {}).get("plant", ()):
                 self._plant(name, leaf, count, plant, objects, leaves)
-        args = self._arguments(objects)
+        args = self._arguments(objects, values, encoder, places)
         junk = self.rng.integers(0, 1 << 63, size=64, dtype=np.uint64)
-        returns = self._mock_returns()
+        script = draws.mock_script(self.plan.task, self.plan.signature, values, self.words, encoder)
+        bases = {
+            name: (place.addr - self.plan.object(name).addr) // place.element.size
+            for name, place in places.items()
+            if place.addr != self.plan.object(name).addr
+        }
+        weight = draws.weight(values) if self.plan.task.draw else None
+        return Vector(
+            self.spec, self._label(values), objects, tuple(args), tuple(int(j) for j in junk), script, bases, weight
+        )
+
+    def _label(self, values: draws.Values) -> str:
+        if self.plan.task.draw:
+            return f"{self.edge or 'at random'} ({draws.shown(values)})"
         label = str(self.case.get("name", "")) or FILL_LABELS[self.default]
-        if self.shown:
-            label += f" ({', '.join(self.shown)})"
-        return Vector(self.spec, label, objects, tuple(args), tuple(int(j) for j in junk), returns)
+        return f"{label} ({', '.join(self.shown)})" if self.shown else label
+
+    # --- values of the task's own code --------------------------------------------------------------------------
+
+    def _values_of_task(self) -> draws.Values:
+        task = self.plan.task
+        if not task.draw:
+            return {}
+        if self.edge is None:
+            self.edge = self._choose_edge()
+        values = draws.draw_values(task, self.words, self.edge)
+        signature = self.plan.signature
+        known = [v.name for v in (*signature.params, *signature.globals, *signature.memory)]
+        known += [m.name for m in mocks(task, signature)]
+        for name in values:
+            if name not in known:
+                raise ConfigError(
+                    f"{task.yaml_path}: draw gives a value for {name!r}, which is no parameter, global, object of "
+                    f"memory or mock. Known: {', '.join(known)}."
+                )
+        return values
+
+    def _choose_edge(self) -> str:
+        edges = self.plan.task.edges
+        if self.fixed:
+            return edges[self.index] if self.spec.startswith("fixed:") and self.index < len(edges) else ""
+        return self.words.pick(edges) if edges and self.words.chance(draws.EDGE_SHARE) else ""
+
+    def _object_types(self) -> dict[str, CType]:
+        return {o.name: self.plan.element(o.name) for o in self.plan.objects}
+
+    def _declared(self, name: str) -> bool:
+        return any(key in self.entries.get(name, {}) for key in FILL_KEYS)
+
+    def _places(self, values: draws.Values) -> dict[str, draws.Place]:
+        """Where element 0 of every object is: what a pointer parameter is given ends where its object ends."""
+        places = {}
+        pointers = {p.name for p in self.plan.signature.params}
+        for placed in self.plan.objects:
+            type_ = self.plan.element(placed.name)
+            element = type_.element if type_.kind == "array" and placed.name not in pointers else type_
+            assert element is not None
+            capacity = placed.size // max(element.size, 1)
+            count = capacity
+            if placed.name in pointers and placed.name in values:
+                given = values[placed.name]
+                if given is not None and not isinstance(given, draws.Ref):
+                    is_list = isinstance(given, list | tuple | bytes | bytearray | str)
+                    count = len(given) + isinstance(given, str) if is_list else 1
+                    if count > capacity:
+                        raise ConfigError(
+                            f"{self.plan.task.yaml_path}: draw gives {count} elements for {placed.name}, which has "
+                            f"room for {capacity}; raise `inputs: {{{placed.name}: {{length: ...}}}}`"
+                        )
+            places[placed.name] = draws.Place(placed.addr + (capacity - count) * element.size, element, count)
+        return places
+
+    def _encoded(self, encoder: draws.Encoder, name: str, values: draws.Values, place: draws.Place) -> Bytes:
+        placed, type_ = self.plan.object(name), self.plan.element(name)
+        given = values.get(name)
+        if any(p.name == name for p in self.plan.signature.params):
+            if name not in values or given is None or isinstance(given, draws.Ref):
+                data = b"".join(encoder.random(type_) for _ in range(place.count))
+            else:
+                data = encoder.elements(place.element, given, name)
+            lead = placed.size - len(data)
+            unused = [encoder.random(type_) for _ in range(lead // max(type_.size, 1))]
+            data = b"".join(unused) + data
+        else:
+            data = encoder.encode(type_, given, name) if name in values else encoder.random(type_)
+        return np.frombuffer(data, dtype=np.uint8)
 
     # --- memory -------------------------------------------------------------------------------------------------
 
@@ -283,12 +385,39 @@ class _Drawing:
 
     # --- arguments ----------------------------------------------------------------------------------------------
 
-    def _arguments(self, objects: Mapping[str, Bytes]) -> list[int]:
+    def _arguments(
+        self,
+        objects: Mapping[str, Bytes],
+        values: draws.Values,
+        encoder: draws.Encoder,
+        places: Mapping[str, draws.Place],
+    ) -> list[int]:
         words = [int(w) for w in self.rng.integers(0, 1 << 63, size=MAX_ARGS, dtype=np.uint64)]
         signature = self.plan.signature
         for number, (variable, slot) in enumerate(zip(signature.params, argument_slots(signature), strict=True)):
             type_, entry = variable.type, self.entries.get(variable.name, {})
             where = f"{self.plan.task.yaml_path}: inputs.{variable.name}"
+            given = values.get(variable.name)
+            if self.plan.task.draw and (variable.name in values or not self._declared(variable.name)):
+                if type_.kind == "pointer":
+                    if (given is None and variable.name in values) or isinstance(given, draws.Ref):
+                        words[slot] = int.from_bytes(encoder.encode(type_, given, variable.name), "little")
+                    else:
+                        words[slot] = places[variable.name].addr if variable.name in places else 0
+                    continue
+                chosen = variable.name in values
+                data = encoder.encode(type_, given, variable.name) if chosen else encoder.random(type_)
+                if type_.kind == "record":
+                    data += bytes(-len(data) % 8)
+                    words[slot : slot + len(data) // 8] = struct.unpack(f"<{len(data) // 8}Q", data)
+                elif type_.kind == "float":
+                    words[slot] = encode_argument(
+                        struct.unpack("<f" if type_.size == 4 else "<d", data)[0], type_, self.plan.arch, words[slot]
+                    )
+                else:
+                    whole = int.from_bytes(data, "little", signed=type_.signed)
+                    words[slot] = encode_argument(whole, type_, self.plan.arch, words[slot])
+                continue
             if type_.kind == "pointer":
                 words[slot] = self._pointer(where, variable.name, type_, entry, objects)
             elif type_.kind == "record":
@@ -338,16 +467,6 @@ class _Drawing:
             raise ConfigError(f"{where}: offset {index} is outside {target}")
         self.shown.append(f"{name} = {target} + {index}")
         return placed.addr + index * element
-
-    def _mock_returns(self) -> tuple[int, ...]:
-        entries = [e for e in self.plan.task.externals.values() if e.get("kind") == "mock"]
-        given: Any = next((e["returns"] for e in entries if "returns" in e), None)
-        if is_number(given):
-            return (int(given) & (1 << 64) - 1,) * MOCK_RETURNS
-        if isinstance(given, dict) and "values" in given:
-            picks = self.rng.integers(0, len(given["values"]), size=MOCK_RETURNS)
-            return tuple(int(given["values"][p]) & (1 << 64) - 1 for p in picks)
-        return tuple(int(v) for v in self.rng.integers(0, 1 << 31, size=MOCK_RETURNS, dtype=np.uint64))
 
 
 def _wrap(value: int, type_: CType) -> int:

@@ -13,22 +13,29 @@ CONTROL_ADDR = 0x08000000
 MAX_REGIONS = 64
 MAX_ARGS = 64
 MAX_SAMPLES = 4096
-MOCK_RETURNS = 64
+MAX_MOCKS = 16
+MOCK_RETURNS = 32
+MAX_FILLS = 8
+MOCK_DATA = 16384
+MOCK_LOG = 1024
+MASK_BYTES = 4096
 PAGE = 4096
 
 GLOBALS_ADDR = 0x10000000
 """Mutable globals: below 2 GiB, so that absolute, PC-relative and GOT addressing all reach them."""
+STUBS_ADDR, STUB_BYTES = 0x06000000, 64
+"""Stubs of a task's mocks, one behind the other: a pointer to a mock is the same in every build."""
 OBJECTS_ADDR = 0x6_0000_0000
 """Objects behind pointer parameters: above 4 GiB, so that a pointer cut to 32 bits shows."""
 
-_u32, _u64 = ctypes.c_uint32, ctypes.c_uint64
+_u8, _u32, _u64 = ctypes.c_uint8, ctypes.c_uint32, ctypes.c_uint64
 
 
 class RegionEntry(ctypes.Structure):
     """``struct nc_region``."""
 
     _fields_ = (("addr", _u64), ("offset", _u64), ("size", _u64), ("data_addr", _u64), ("data_size", _u64),
-                ("float_size", _u64))  # fmt: skip
+                ("float_size", _u64), ("stride", _u32), ("mask", _u32))  # fmt: skip
 
 
 class Control(ctypes.Structure):
@@ -56,7 +63,16 @@ class Control(ctypes.Structure):
         ("text_end", _u64),
         ("mock_calls", _u64),
         ("mock_digest", _u64),
-        ("mock_returns", _u64 * MOCK_RETURNS),
+        ("mock_log_used", _u64),
+        ("mock_used", _u32 * MAX_MOCKS),
+        ("mock_return_count", _u32 * MAX_MOCKS),
+        ("mock_returns", _u64 * MOCK_RETURNS * MAX_MOCKS),
+        ("fill_base", _u32 * MAX_FILLS),
+        ("fill_stride", _u32 * MAX_FILLS),
+        ("fill_count", _u32 * MAX_FILLS),
+        ("mock_log", _u64 * MOCK_LOG),
+        ("mock_data", _u8 * MOCK_DATA),
+        ("masks", _u8 * MASK_BYTES),
         ("unwound", _u64),
         ("n_samples", _u64),
         ("reps", _u64),

@@ -13,14 +13,17 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from .images import read_constant, read_text
 from .inputs import Bytes, Vector, element_name
-from .layout import Control, Placed
+from .layout import MOCK_LOG, Control, Placed
+from .mocks import Call, describe_call, mocks, read_log
 from .runner import SLACK_BYTE, Guest
-from .signature import CType
+from .signature import CType, used_bits
 from .toolchain import Plan
 from .types import Outcome, Verdict
 
@@ -49,6 +52,10 @@ class Snapshot:
     mock_calls: int
     mock_digest: int
     unwound: bool
+    mock_log: tuple[int, ...]
+    """What was called with what, as the driver noted it."""
+    program: Path
+    """The linked build that ran, for what pointers into its constants mean."""
 
 
 def take_snapshot(guest: Guest) -> Snapshot:
@@ -64,7 +71,16 @@ def view(guest: Guest) -> Snapshot:
 def _snapshot(guest: Guest, objects: Mapping[str, Bytes]) -> Snapshot:
     control = guest.control
     size = guest.plan.signature.returns.size
-    return Snapshot(objects, bytes(control.ret)[:size], control.mock_calls, control.mock_digest, bool(control.unwound))
+    log = tuple(control.mock_log[: min(control.mock_log_used, MOCK_LOG)]) if control.mock_calls else ()
+    return Snapshot(
+        objects,
+        bytes(control.ret)[:size],
+        control.mock_calls,
+        control.mock_digest,
+        bool(control.unwound),
+        log,
+        guest.build.path,
+    )
 
 
 @dataclass(frozen=True)
@@ -94,6 +110,8 @@ class Scalar:
     dtype: np.dtype[np.generic]
     mask: int | None = None
     """Of a byte that a bit-field fills in part: the bits that count."""
+    points_to: CType | None = None
+    """Of a pointer: the type of what it points to."""
 
 
 _MAX_SCALARS = 256
@@ -104,12 +122,12 @@ _MAX_SCALARS = 256
 def scalars(leaf: CType) -> tuple[Scalar, ...]:
     """What is compared of one element of this type; padding is left out."""
     if leaf.kind != "record":
-        return (Scalar("", 0, _scalar_dtype(leaf)),)
+        return (Scalar("", 0, _scalar_dtype(leaf), points_to=leaf.element),)
     found = list(_members(leaf, "", 0))
     spans = sorted((s.offset, s.offset + s.dtype.itemsize) for s in found if s.mask is None)
     union = any(after[0] < before[1] for before, after in itertools.pairwise(spans))
     if union or not found or len(found) > _MAX_SCALARS:  # what a union holds at the moment, nobody knows
-        used = _used_bits(leaf)
+        used = used_bits(leaf)
         return tuple(Scalar(f" byte {i}", i, np.dtype("u1"), mask) for i, mask in enumerate(used) if mask)
     return tuple(found)
 
@@ -118,7 +136,7 @@ def _members(record: CType, path: str, base: int) -> Iterator[Scalar]:
     for member in record.fields:
         name = f"{path}.{member.name}" if member.name else path
         if member.width_bits is not None:
-            used = _used_bits(CType("record", "", record.size, 1, fields=(member,)))
+            used = used_bits(CType("record", "", record.size, 1, fields=(member,)))
             yield from (Scalar(f"{name} (byte {i})", base + i, np.dtype("u1"), m) for i, m in enumerate(used) if m)
             continue
         leaf, start = member.type.leaf(), base + member.offset_bits // 8
@@ -127,22 +145,7 @@ def _members(record: CType, path: str, base: int) -> Iterator[Scalar]:
             if leaf.kind == "record":
                 yield from _members(leaf, where, start + i * leaf.size)
             else:
-                yield Scalar(where, start + i * leaf.size, _scalar_dtype(leaf))
-
-
-def _used_bits(record: CType) -> list[int]:
-    """A mask for every byte: the bits that belong to a member."""
-    masks = [0] * record.size
-    for member in record.fields:
-        if member.width_bits is not None:
-            for bit in range(member.offset_bits, member.offset_bits + member.width_bits):
-                masks[bit // 8] |= 1 << bit % 8
-            continue
-        leaf, start = member.type.leaf(), member.offset_bits // 8
-        inner = _used_bits(leaf) if leaf.kind == "record" else [0xFF] * leaf.size
-        for i in range(member.type.size):
-            masks[start + i] |= inner[i % len(inner)]
-    return masks
+                yield Scalar(where, start + i * leaf.size, _scalar_dtype(leaf), points_to=leaf.element)
 
 
 @dataclass(frozen=True)
@@ -243,17 +246,19 @@ def compare(plan: Plan, vector: Vector, expected: Snapshot, guest: Guest, rule: 
     actual = _snapshot(guest, guest.memory)
     problems: list[str] = []
     differences = []
+    constants = _Constants(expected.program, actual.program, rule)
     for placed in plan.objects:
         want, have = expected.objects[placed.name], actual.objects[placed.name]
         if _memcmp(want.ctypes.data, have.ctypes.data, want.size) == 0:
             continue
         if outside := _outside(placed, want, have):
             problems.append(outside)
-        if difference := _difference(plan, placed, want, have, rule):
+        if difference := _difference(plan, placed, want, have, constants, vector.bases.get(placed.name, 0)):
             differences.append(difference)
-    if result := _result_difference(plan, expected.result, actual.result, rule):
+    returned = not (expected.unwound or actual.unwound)
+    if returned and (result := _result_difference(plan, expected.result, actual.result, constants)):
         differences.append(result)
-    calls = _call_problem(plan, expected, actual)
+    calls = _call_problem(plan, vector, expected, actual)
     abi = [] if actual.unwound else abi_problems(plan, guest.control, vector)
     if not (problems or differences or calls or abi):
         return None
@@ -267,7 +272,7 @@ def ordinary(plan: Plan, vector: Vector) -> bool:
     none at all.
     """
     for placed in plan.objects:
-        leaf = object_type(plan, placed.name).leaf()
+        leaf = plan.element(placed.name).leaf()
         if leaf.kind != "float":
             continue
         values = np.abs(vector.objects[placed.name].view(_scalar_dtype(leaf)))
@@ -315,23 +320,48 @@ def _scalar_dtype(leaf: CType) -> np.dtype[np.generic]:
     return np.dtype("u1") if leaf.kind == "record" else np.dtype("<u8")
 
 
-def object_type(plan: Plan, name: str) -> CType:
-    """Type of a placed object; of a pointer parameter's, the type of one element."""
-    for variable in plan.signature.globals:
-        if variable.name == name:
-            return variable.type
-    element = next(p.type.element for p in plan.signature.params if p.name == name)
-    assert element is not None
-    return element
+@dataclass(frozen=True)
+class _Constants:
+    """Two programs, and whether pointers into their constants mean the same."""
+
+    golden: Path
+    candidate: Path
+    rule: FloatRule
+
+    def same(self, x: int, y: int, type_: CType | None, depth: int = 0) -> bool:
+        """Whether two pointers that differ point to equal constants: strings, or one element of a table."""
+        if type_ is None or not x or not y or depth > 2:
+            return False
+        leaf = type_.leaf()
+        if leaf.kind == "int" and leaf.size == 1:
+            text = read_text(self.golden, x)
+            return text is not None and text == read_text(self.candidate, y)
+        want, have = read_constant(self.golden, x, type_.size), read_constant(self.candidate, y, type_.size)
+        if not type_.size or want is None or have is None:
+            return False
+        for at in range(0, type_.size, leaf.size):
+            for part in scalars(leaf):
+                span = slice(at + part.offset, at + part.offset + part.dtype.itemsize)
+                a, b = (int.from_bytes(d[span], "little") & (part.mask or -1) for d in (want, have))
+                if a != b and not self.same(a, b, part.points_to, depth + 1):
+                    return False
+        return True
 
 
-def _difference(plan: Plan, placed: Placed, want: Bytes, have: Bytes, rule: FloatRule) -> _Difference | None:
+def _difference(
+    plan: Plan, placed: Placed, want: Bytes, have: Bytes, constants: _Constants, base: int
+) -> _Difference | None:
     span = slice(placed.lead, placed.lead + placed.size)
-    return _compare_arrays(placed.name, object_type(plan, placed.name), want[span], have[span], rule)
+    return _compare_arrays(placed.name, plan.element(placed.name), want[span], have[span], constants, base)
 
 
 def _compare_arrays(
-    name: str, type_: CType, want: npt.NDArray[np.generic], have: npt.NDArray[np.generic], rule: FloatRule
+    name: str,
+    type_: CType,
+    want: npt.NDArray[np.generic],
+    have: npt.NDArray[np.generic],
+    constants: _Constants,
+    base: int = 0,
 ) -> _Difference | None:
     parts, stride = scalars(type_.leaf()), type_.leaf().size
     wants, haves = want.view(np.uint8).reshape(-1, stride), have.view(np.uint8).reshape(-1, stride)
@@ -343,7 +373,10 @@ def _compare_arrays(
         columns = slice(part.offset, part.offset + part.dtype.itemsize)
         x = np.ascontiguousarray(wants[:, columns]).view(part.dtype)[:, 0]
         y = np.ascontiguousarray(haves[:, columns]).view(part.dtype)[:, 0]
-        wrong, furthest = _wrong(x, y, part, rule)
+        wrong, furthest = _wrong(x, y, part, constants.rule)
+        if part.points_to is not None:
+            for i in np.flatnonzero(wrong):
+                wrong[i] = not constants.same(int(x[i]), int(y[i]), part.points_to)
         if not wrong.any():
             continue
         ulps = None if ulps is None or furthest is None else max(ulps, furthest)
@@ -361,7 +394,7 @@ def _compare_arrays(
         indices,
         tuple(
             (
-                ("result" if name == "result" else element_name(name, type_, index)) + parts[number].path,
+                ("result" if name == "result" else element_name(name, type_, index - base)) + parts[number].path,
                 index,
                 expected,
                 actual,
@@ -413,22 +446,72 @@ def _ulps(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> npt.NDArray
     return np.where(finite, np.minimum(distance, _NOT_FINITE - np.uint64(1)), _NOT_FINITE)
 
 
-def _result_difference(plan: Plan, want: bytes, have: bytes, rule: FloatRule) -> _Difference | None:
+def _result_difference(plan: Plan, want: bytes, have: bytes, constants: _Constants) -> _Difference | None:
     type_ = plan.signature.returns
     if type_.kind == "void" or want == have:
         return None
-    return _compare_arrays("result", type_, np.frombuffer(want, np.uint8), np.frombuffer(have, np.uint8), rule)
+    return _compare_arrays("result", type_, np.frombuffer(want, np.uint8), np.frombuffer(have, np.uint8), constants)
 
 
-def _call_problem(plan: Plan, expected: Snapshot, actual: Snapshot) -> str | None:
-    names = ", ".join(n for n, e in plan.task.externals.items() if e.get("kind") == "mock")
-    if expected.mock_calls != actual.mock_calls:
-        return f"called {names} {actual.mock_calls} times, expected {expected.mock_calls}"
+def _call_problem(plan: Plan, vector: Vector, expected: Snapshot, actual: Snapshot) -> str | None:
+    """What is wrong with the calls out of the function, in one sentence."""
+    same = (expected.mock_calls, expected.unwound, expected.mock_digest) == (
+        actual.mock_calls,
+        actual.unwound,
+        actual.mock_digest,
+    )
+    if same:
+        return None
+    known = mocks(plan.task, plan.signature)
+    wanted, made = read_log(expected.mock_log), read_log(actual.mock_log)
+
+    def words(call: Call) -> str:
+        return describe_call(call, known, place=_Places(plan, vector))
+
+    for number, (want, have) in enumerate(zip(wanted, made, strict=False), 1):
+        if (want.number, want.values) != (have.number, have.values):
+            return f"call {number} out of the function: expected {words(want)}, got {words(have)}"
+        if want.memory != have.memory:
+            return (
+                f"memory was not as expected when it called {words(want)} (call {number}): a store before the call is "
+                "missing, wrong, or comes after it"
+            )
+    names = ", ".join(m.name for m in known)
+    if expected.mock_calls > actual.mock_calls:
+        missing = f"; the next would be {words(wanted[len(made)])}" if len(made) < len(wanted) else ""
+        return f"called {names} {actual.mock_calls} times, expected {expected.mock_calls}{missing}"
+    if expected.mock_calls < actual.mock_calls:
+        extra = f"; one too many: {words(made[len(wanted)])}" if len(wanted) < len(made) else ""
+        return f"called {names} {actual.mock_calls} times, expected {expected.mock_calls}{extra}"
     if expected.unwound != actual.unwound:
         return f"{'returned although it should have called' if expected.unwound else 'ended by calling'} {names}"
-    if expected.mock_digest != actual.mock_digest:
-        return f"memory or arguments at a call to {names} were not as expected (order of stores around the call?)"
-    return None
+    return f"memory or arguments at a call to {names} were not as expected (order of stores around the call?)"
+
+
+class _Places(Mapping[int, str]):
+    """Names for addresses: ``&pool[3]``."""
+
+    def __init__(self, plan: Plan, vector: Vector) -> None:
+        self._plan, self._vector = plan, vector
+
+    def __getitem__(self, address: int) -> str:
+        for placed in self._plan.objects:
+            if 0 <= address - placed.addr <= placed.size:
+                type_ = self._plan.element(placed.name)
+                size = max(type_.leaf().size, 1)
+                index, rest = divmod(address - placed.addr, size)
+                text = "&" + element_name(placed.name, type_, index - self._vector.bases.get(placed.name, 0))
+                return f"{text} + {rest} bytes" if rest else text
+        for mock in mocks(self._plan.task, self._plan.signature):
+            if mock.address == address:
+                return mock.name
+        raise KeyError(address)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def abi_problems(plan: Plan, control: Control, vector: Vector) -> list[str]:
@@ -471,12 +554,13 @@ def number_text(value: np.generic) -> str:
 
 def _describe(d: _Difference, plan: Plan, vector: Vector) -> list[str]:
     lines = []
+    base = vector.bases.get(d.name, 0)
     if d.name == "result":
         lines += [f"{name}: expected {expected}, got {actual}" for name, _, expected, actual in d.shown]
     else:
         lines.append(
             f"{d.name}: {d.indices.size} of {d.total} elements are wrong "
-            f"(from {int(d.indices[0])} to {int(d.indices[-1])})"
+            f"(from {int(d.indices[0]) - base} to {int(d.indices[-1]) - base})"
         )
         lines += [
             f"  {name}: expected {expected}, got {actual}; {_inputs_at(plan, vector, index, d.total)}"
@@ -493,10 +577,11 @@ def _inputs_at(plan: Plan, vector: Vector, index: int, total: int) -> str:
     """Initial values at the same index in every object of the same length: what a person looks at first."""
     parts = []
     for placed in plan.objects:
-        type_ = object_type(plan, placed.name)
+        type_ = plan.element(placed.name)
         if type_.leaf().kind not in ("int", "float"):
             continue
         values = vector.objects[placed.name].view(_scalar_dtype(type_.leaf()))
         if values.size == total:
-            parts.append(f"{element_name(placed.name, type_, index)} = {number_text(values[index])}")
+            base = vector.bases.get(placed.name, 0)
+            parts.append(f"{element_name(placed.name, type_, index - base)} = {number_text(values[index])}")
     return "before: " + ", ".join(parts[:6]) if parts else "no input at this index"

@@ -20,9 +20,11 @@ from .errors import ConfigError
 from .glue import argument_slots
 from .inputs import Vector
 from .judge import LIMIT_FACTOR, LIMIT_FLOOR_S, Failure, Judge, JudgeSettings
-from .oracle import FloatRule, object_type, scalars
+from .layout import STUBS_ADDR
+from .mocks import mock_sources, mocks
+from .oracle import FloatRule, scalars
 from .records import RECORDS_FILE, RUN_FILE, file_stem, load_results, record_from_json
-from .signature import CType, Signature
+from .signature import CType
 from .tasks import Task, load_suites
 from .toolchain import Plan, Toolchain
 from .types import Outcome, Record
@@ -31,7 +33,7 @@ STANDALONE = Path(__file__).with_name("standalone")
 RUNNABLE = (Outcome.WRONG_OUTPUT, Outcome.ABI_VIOLATION, Outcome.CRASHED, Outcome.TIMED_OUT)
 MAX_NAMED = 12
 _DRIVER = Path(__file__).with_name("driver")
-_PURE_FROM = "/* ---- sinf, cosf ----"
+_PURE_FROM = "/* ---- pure functions:"
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ def reproduce(request: Request, out: Path, *, cache: Path, sandbox: bool = True)
         (out / name).write_text(text)
     if failure.vector is not None:
         shutil.copyfile(STANDALONE / "main.c", out / "main.c")
+        shutil.copyfile(_DRIVER / "nc_mock.h", out / "nc_mock.h")
         shutil.copyfile(STANDALONE / f"trampoline_{request.arch}.S", out / "trampoline.S")
         shutil.copyfile(request.task.c_path, out / "golden.c")
         (out / "input").mkdir()
@@ -227,25 +230,28 @@ def _object_rows(name: str, type_: CType, size: int) -> tuple[str, list[str]]:
     leaf = type_.leaf()
     parts = scalars(leaf)
     rows = ", ".join(
-        f"{{{_c_string(p.path)}, {p.offset}, '{p.dtype.kind}', {p.dtype.itemsize}, {p.mask or 0}}}" for p in parts
+        f"{{{_c_string(p.path)}, {p.offset}, '{'p' if p.points_to else p.dtype.kind}', {p.dtype.itemsize}, "
+        f"{p.mask or 0}, {p.points_to.size if p.points_to else 0}}}"
+        for p in parts
     )
     dims = _dims(type_)
     fields = [
         str(size), str(leaf.size or 1), f"parts_of_{name}", str(len(parts)), str(len(dims)),
         "{" + ", ".join(map(str, dims or [0])) + "}",
     ]  # fmt: skip
-    return f"static const struct part parts_of_{name}[] = {{{rows}}};", fields
+    return f"static const struct part parts_of_{name}[] = {{{rows or '{0}'}}};", fields
 
 
 def _case_header(plan: Plan, vector: Vector, fp: str, golden_s: float) -> str:
     rule = FloatRule.parse(fp) or FloatRule()
     limit = math.ceil(LIMIT_FACTOR * golden_s + LIMIT_FLOOR_S)
     parts, objects = [], []
+    base = vector.bases
     for placed in plan.objects:
-        row, fields = _object_rows(placed.name, object_type(plan, placed.name), placed.size)
+        row, fields = _object_rows(placed.name, plan.element(placed.name), placed.size)
         parts.append(row)
         place = [_c_string(placed.name), hex(placed.addr), hex(placed.map_addr), hex(placed.map_size)]
-        objects.append("    {" + ", ".join([*place, *fields]) + "},")
+        objects.append("    {" + ", ".join([*place, *fields, str(base.get(placed.name, 0))]) + "},")
     returns = plan.signature.returns
     row, fields = _object_rows("result", returns, returns.size)
     used = len(argument_slots(plan.signature)) and max(
@@ -268,9 +274,10 @@ def _case_header(plan: Plan, vector: Vector, fp: str, golden_s: float) -> str:
             "struct part { /* one number in an element */",
             "    const char *path;",
             "    unsigned offset;",
-            "    char kind; /* f, i, u */",
+            "    char kind; /* f, i, u; p for a pointer */",
             "    unsigned width;",
             "    unsigned mask; /* of a byte that a bit-field fills in part, else 0 */",
+            "    unsigned pointee; /* bytes that a pointer points to; 1 for text */",
             "};",
             "struct object {",
             "    const char *name;",
@@ -278,6 +285,7 @@ def _case_header(plan: Plan, vector: Vector, fp: str, golden_s: float) -> str:
             "    const struct part *parts;",
             "    int n_parts, n_dims;",
             "    uint64_t dims[8];",
+            "    uint64_t base; /* the element that the pointer points to */",
             "};",
             *parts,
             row,
@@ -293,13 +301,33 @@ def _case_header(plan: Plan, vector: Vector, fp: str, golden_s: float) -> str:
             *[f"    {word:#x}," for word in vector.junk[:33]],
             "};",
             f"static const char *const preserved[] = {{{', '.join(_c_string(n) for n in plan.arch.preserved)}, 0}};",
-            f"#define N_MOCK_RETURNS {len(vector.mock_returns) or 1}",
-            "static const uint64_t mock_returns[N_MOCK_RETURNS] = {",
-            *[f"    {word:#x}," for word in vector.mock_returns],
-            "};",
+            "static const char *const mock_names[] = {"
+            f"{''.join(_c_string(m.name) + ', ' for m in mocks(plan.task, plan.signature))}0}};",
+            *_answers(vector),
             "",
         ]
     )
+
+
+def _answers(vector: Vector) -> list[str]:
+    """C for what the mocks answer: tables of a mock script."""
+    script = vector.mock_script
+    returns = [", ".join(f"{w:#x}ul" for w in words) for words in script.returns]
+    images = [(len(parts[0]) if parts else 0, len(parts), b"".join(parts)) for parts in script.fills]
+    data = [", ".join(str(b) for b in raw) or "0" for _, _, raw in images]
+    return [
+        f"#define N_MOCKS {len(returns)}",
+        "static const struct { unsigned count; uint64_t words[32]; } mock_returns[N_MOCKS + 1] = {",
+        *[f"    {{{len(words)}, {{{text}}}}}," for words, text in zip(script.returns, returns, strict=True)],
+        "    {0},",
+        "};",
+        *[f"static const unsigned char mock_data_{n}[] = {{{text}}};" for n, text in enumerate(data)],
+        f"#define N_FILLS {len(images)}",
+        "static const struct { unsigned stride, count; const unsigned char *data; } mock_fills[N_FILLS + 1] = {",
+        *[f"    {{{stride}, {count}, mock_data_{n}}}," for n, (stride, count, _) in enumerate(images)],
+        "    {0},",
+        "};",
+    ]
 
 
 def _spelling(type_: CType) -> str:
@@ -333,48 +361,33 @@ def _call_source(plan: Plan) -> str:
             signature.prototype_source,
             '#line 1 "call.c"',
             *places,
-            "extern void trampoline(void), mock_begin(unsigned long), mock_argument(unsigned long);",
-            "extern void mock_pointer(const void *), mock_stop(void) __attribute__((noreturn));",
-            "extern unsigned long mock_end(void);",
+            "extern void trampoline(void);",
+            '#include "nc_mock.h"',
             "",
             "void call_task(const unsigned long *a, void *result)",
             "{",
             "    (void)a; (void)result;",
             f"    {call};",
             "}",
-            *_mocks(plan.task, signature),
+            *_mocks(plan),
             "",
         ]
     )
 
 
-def _mocks(task: Task, signature: Signature) -> Iterable[str]:
-    for number, external in enumerate(signature.externals):
-        entry = task.externals.get(external.name, {})
-        if entry.get("kind") != "mock":
-            continue
-        names = [f"p{i}" for i in range(len(external.params))]
-        parameters = ", ".join(f"{t.spelling} {n}" for t, n in zip(external.params, names, strict=True)) or "void"
-        yield f"\n{external.returns.spelling} {external.name}({parameters})\n{{"
-        yield f"    mock_begin({number});"
-        for type_, name in zip(external.params, names, strict=True):
-            if type_.kind == "pointer":
-                yield f"    mock_pointer({name});"
-            elif type_.kind == "float":
-                bits = "unsigned int" if type_.size == 4 else "unsigned long"
-                yield f"    union {{ {type_.spelling} f; {bits} u; }} {name}_bits = {{ {name} }};"
-                yield f"    mock_argument({name} == {name} ? {name}_bits.u : 1);"
-            else:
-                yield f"    mock_argument((unsigned long){name});"
-        if entry.get("noreturn"):
-            yield "    mock_stop();"
-        elif external.returns.kind == "void":
-            yield "    mock_end();"
-        elif external.returns.kind == "float":
-            yield f"    return ({external.returns.spelling})(int)(mock_end() % 257) - 128;"
-        else:
-            yield f"    return ({external.returns.spelling})mock_end();"
-        yield "}"
+_JUMP = {"x86_64": "jmp {0}", "aarch64": "b {0}", "riscv64": "tail {0}"}
+
+
+def _mocks(plan: Plan) -> Iterable[str]:
+    """Mocks behind stubs at the addresses that pointers to them have."""
+    for mock, definition in mock_sources(plan.task, plan.signature, prefix="mock_"):
+        jump = _JUMP[plan.arch.name].format(f"mock_{mock.name}")
+        yield ""
+        yield (
+            f'__asm__(".section .nc_stubs,\\"ax\\",%progbits\\n.p2align 6\\n.globl {mock.name}\\n'
+            f'{mock.name}: {jump}\\n.text\\n");'
+        )
+        yield from definition
 
 
 def _assembling(plan: Plan, toolchain: Toolchain) -> list[str]:
@@ -444,7 +457,7 @@ def _makefile(plan: Plan, toolchain: Toolchain) -> str:
             "\t$(GDB)",
             "",
             f"repro: main.o call.o golden.o candidate.o trampoline.o{pure}",
-            "\t$(CC) -g -no-pie $(STATIC) -z noexecstack -o $@ $^",
+            f"\t$(CC) -g -no-pie $(STATIC) -z noexecstack -Wl,--section-start=.nc_stubs={STUBS_ADDR:#x} -o $@ $^",
             "",
             "# Both functions get names of their own.",
             "golden.o: golden.c",

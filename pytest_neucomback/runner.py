@@ -21,10 +21,12 @@ from typing import Literal
 import numpy as np
 
 from . import layout
+from .draws import MockScript
 from .errors import HarnessError
 from .inputs import Bytes, Vector
 from .layout import Control
 from .sandbox import end_guest, settle_guest, spawn_guest
+from .signature import visible_bits
 from .toolchain import Build
 
 START_TIMEOUT_S = 30.0
@@ -32,6 +34,7 @@ CLOCK_SHARE, CLOCK_SLACK_NS = 0.5, 250e6
 """The driver's clock must account for this share of what the parent waited, less pauses of a busy machine."""
 SLACK_BYTE = 0xA5
 """What the bytes around an object hold; they must survive."""
+_UNSEEN = 0xFFFFFFFF
 _F_ADD_SEALS, _F_SEAL_SHRINK, _F_SEAL_GROW, _F_SEAL_SEAL = 1033, 2, 4, 1
 
 
@@ -73,6 +76,8 @@ class Guest:
         self.control: Control
         self.memory: dict[str, Bytes] = {}
         """Whole mapping of every object, by name; live."""
+        self._masks = 0
+        """Bytes of masks in use."""
         self.alive = True
         """False once a call has not returned: the process is gone or of no use any more."""
 
@@ -94,6 +99,7 @@ class Guest:
                 entry.data_addr, entry.data_size = placed.addr, placed.size
                 leaf = plan.element(placed.name).leaf()
                 entry.float_size = leaf.size if leaf.kind == "float" and leaf.size in (4, 8) else 0
+                self._describe(entry, placed.name)
                 self.memory[placed.name] = whole[placed.offset : placed.offset + placed.map_size]
             self._images = {
                 p.name: whole[p.offset + p.map_size : p.offset + 2 * p.map_size] for p in plan.objects if self._restore
@@ -127,6 +133,23 @@ class Guest:
             raise
         return self
 
+    def _describe(self, entry: layout.RegionEntry, name: str) -> None:
+        """What mocks may look at: not objects that only one pointer reaches, and no bytes that mean nothing."""
+        if any(p.name == name and p.type.restrict for p in self.plan.signature.params):
+            entry.stride = _UNSEEN
+            return
+        leaf = self.plan.element(name).leaf()
+        if leaf.kind != "record":
+            return
+        mask = bytes(visible_bits(leaf))
+        if self._masks + len(mask) > layout.MASK_BYTES:
+            entry.stride = _UNSEEN
+            return
+        entry.stride, entry.mask = len(mask), self._masks
+        for at, byte in enumerate(mask):
+            self.control.masks[self._masks + at] = byte
+        self._masks += len(mask)
+
     def _wait_ready(self) -> None:
         if self._wait(START_TIMEOUT_S) != b"R" or self.control.control_size != layout.CONTROL_SIZE:
             settled = settle_guest(self._process)
@@ -149,6 +172,11 @@ class Guest:
         self.memory = {}
         self._images = {}
 
+    @property
+    def pid(self) -> int:
+        """Of the process started: the candidate's own where there is no sandbox around it, else bubblewrap's."""
+        return self._process.pid
+
     def load(self, vector: Vector) -> None:
         """Put a vector's inputs in place for the next call."""
         control = self.control
@@ -161,12 +189,26 @@ class Guest:
                 self._images[placed.name][:] = memory
         control.args[:] = vector.args
         control.junk[:] = vector.junk
-        control.mock_returns[:] = vector.mock_returns
-        control.mock_calls = control.mock_digest = control.unwound = 0
+        self._load_script(vector.mock_script)
+        control.mock_calls = control.mock_digest = control.mock_log_used = control.unwound = 0
+        ctypes.memset(control.mock_used, 0, ctypes.sizeof(control.mock_used))
         control.flag_error = control.call_error = control.stack_error = 0
         ctypes.memset(control.ret, 0, ctypes.sizeof(control.ret))
         # Who comes back without passing the trampoline has preserved nothing.
         ctypes.memset(control.seen, 0, ctypes.sizeof(control.seen))
+
+    def _load_script(self, script: MockScript) -> None:
+        control = self.control
+        for number, words in enumerate(script.returns):
+            control.mock_return_count[number] = len(words)
+            control.mock_returns[number][: len(words)] = words
+        base = 0
+        for slot, images in enumerate(script.fills):
+            stride = len(images[0]) if images else 0
+            control.fill_base[slot], control.fill_stride[slot], control.fill_count[slot] = base, stride, len(images)
+            data = b"".join(images)
+            ctypes.memmove(ctypes.addressof(control.mock_data) + base, data, len(data))
+            base += len(data)
 
     def call(self, limit_s: float) -> CallResult:
         """Call the candidate once on what is loaded; at most ``limit_s`` seconds, then the process is killed."""

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .inputs import Bytes, Vector, element_name
-from .oracle import number_text, object_type, scalars
+from .oracle import number_text, scalars
 from .toolchain import Plan
 
 MAX_TRIALS = 64
@@ -33,6 +33,8 @@ _Values = npt.NDArray[Any]
 
 def complexity(plan: Plan, vector: Vector) -> tuple[int, int]:
     """How hard an input is on the eye: elements that are no small round number, then elements that are not 0."""
+    if vector.weight is not None:
+        return vector.weight, 0
     odd = nonzero = 0
     for name in _numeric(plan, vector):
         values = _values(plan, name, vector.objects[name])
@@ -147,7 +149,7 @@ def describe(plan: Plan, vector: Vector) -> str:
     same: dict[str, list[str]] = {}
     parts = []
     for name in _numeric(plan, vector):
-        type_ = object_type(plan, name)
+        type_ = plan.element(name)
         values = _values(plan, name, vector.objects[name])
         bits = values.view(np.dtype(f"u{values.dtype.itemsize}"))
         kinds, counts = np.unique(bits, return_counts=True)
@@ -178,10 +180,10 @@ def simple_values(values: _Values) -> list[float]:
 
 def _numeric(plan: Plan, vector: Vector) -> Iterator[str]:
     for placed in plan.objects:
-        leaf = object_type(plan, placed.name).leaf()
+        leaf = plan.element(placed.name).leaf()
         if leaf.kind in ("int", "float") and vector.objects[placed.name].size:
             yield placed.name
 
 
 def _values(plan: Plan, name: str, data: Bytes) -> _Values:
-    return data.view(scalars(object_type(plan, name).leaf())[0].dtype)
+    return data.view(scalars(plan.element(name).leaf())[0].dtype)

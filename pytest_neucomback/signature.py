@@ -6,6 +6,7 @@ from the resource folder of the installed clang, which the caller names.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +32,12 @@ class CType:
     count: int = 0
     """Elements of an array."""
     fields: tuple[Field, ...] = ()
+    is_union: bool = False
+    is_bool: bool = False
+    restrict: bool = False
+    """Of a pointer: what it points to is reached through it alone."""
+    enumerators: tuple[int, ...] = ()
+    """Values of an enum."""
 
     def leaf(self) -> CType:
         """The scalar at the bottom of nested arrays."""
@@ -62,7 +69,7 @@ class External:
 
     name: str
     returns: CType
-    params: tuple[CType, ...]
+    params: tuple[Variable, ...]
     variadic: bool
 
 
@@ -80,6 +87,8 @@ class Signature:
     """The C source with the body of the task's function taken out: types and declarations for the glue."""
     const_params: frozenset[str]
     """Pointer parameters through which the function may not write."""
+    memory: tuple[Variable, ...] = ()
+    """Further objects that pointers may point into, as the task's ``memory`` declares them."""
 
 
 _UNSIGNED = tuple(getattr(ci.TypeKind, n) for n in ("BOOL", "CHAR_U", "UCHAR", "USHORT", "UINT", "ULONG", "ULONGLONG"))
@@ -102,17 +111,19 @@ def _convert(type_: Any, depth: int = 0) -> CType:
     }
     if kind == ci.TypeKind.VOID:
         return CType("void", **{**common, "size": 0})
-    if kind in (*_UNSIGNED, *_SIGNED, ci.TypeKind.ENUM):
-        unsigned = kind in _UNSIGNED
-        if kind == ci.TypeKind.ENUM:
-            unsigned = canonical.get_declaration().enum_type.get_canonical().kind in _UNSIGNED
-        return CType("int", **common, signed=not unsigned)
+    if kind == ci.TypeKind.ENUM:
+        declaration = canonical.get_declaration()
+        unsigned = declaration.enum_type.get_canonical().kind in _UNSIGNED
+        constants = (c for c in declaration.get_children() if c.kind == ci.CursorKind.ENUM_CONSTANT_DECL)
+        return CType("int", **common, signed=not unsigned, enumerators=tuple(c.enum_value for c in constants))
+    if kind in (*_UNSIGNED, *_SIGNED):
+        return CType("int", **common, signed=kind in _SIGNED, is_bool=kind == ci.TypeKind.BOOL)
     if kind in _FLOATS:
         return CType("float", **common, signed=True)
     if kind == ci.TypeKind.POINTER:
         pointee = canonical.get_pointee()
         element = _convert(pointee, depth + 1) if depth < 4 and pointee.kind != ci.TypeKind.FUNCTIONPROTO else None
-        return CType("pointer", **common, element=element)
+        return CType("pointer", **common, element=element, restrict=canonical.is_restrict_qualified())
     if kind == ci.TypeKind.CONSTANTARRAY:
         element = _convert(canonical.get_array_element_type(), depth)
         return CType("array", **common, element=element, count=canonical.get_array_size())
@@ -126,32 +137,53 @@ def _convert(type_: Any, depth: int = 0) -> CType:
             )
             for f in canonical.get_fields()
         )
-        return CType("record", **common, fields=members)
+        is_union = canonical.get_declaration().kind == ci.CursorKind.UNION_DECL
+        return CType("record", **common, fields=members, is_union=is_union)
     raise _UnsupportedTypeError(f"type {type_.spelling!r} is not supported in a task's interface")
 
 
-def read_signature(path: Path, function: str, *, triple: str, resource_dir: Path) -> Signature:
-    """Parse ``path`` for ``triple``.
+def _convert_parameter(type_: Any) -> CType:
+    """A parameter's type; one that is written as an array is a pointer (C11 6.7.6.3)."""
+    canonical = type_.get_canonical()
+    if canonical.kind in (ci.TypeKind.CONSTANTARRAY, ci.TypeKind.INCOMPLETEARRAY):
+        element = _convert(type_.element_type if type_.kind == canonical.kind else canonical.element_type)
+        spelling = f"{element.spelling} *"
+        if element.kind == "array":
+            head, _, dims = element.spelling.partition("[")
+            spelling = f"{head.strip()} (*)[{dims}"
+        return CType("pointer", spelling, 8, 8, element=element)
+    return _convert(type_)
+
+
+def read_signature(
+    path: Path, function: str, *, triple: str, resource_dir: Path, memory: Sequence[str] = ()
+) -> Signature:
+    """Parse ``path`` for ``triple``; ``memory`` are declarations of further objects.
 
     Raises ConfigError, naming the file, when the C does not parse, the function is missing, a global is defined where
     it has to be declared, or a function keeps state in a static variable of its own.
     """
     try:
-        return _read_signature(path, function, triple=triple, resource_dir=resource_dir)
+        return _read_signature(path, function, triple=triple, resource_dir=resource_dir, memory=memory)
     except _UnsupportedTypeError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _read_signature(path: Path, function: str, *, triple: str, resource_dir: Path) -> Signature:
+def _read_signature(path: Path, function: str, *, triple: str, resource_dir: Path, memory: Sequence[str]) -> Signature:
     index = ci.Index.create()
     arguments = [f"--target={triple}", "-std=gnu11", "-nostdinc", f"-isystem{resource_dir / 'include'}", "-fno-builtin"]
-    unit = index.parse(str(path), args=arguments)
+    source = path.read_bytes()
+    lines = source.count(b"\n") + 1
+    extra = "".join(f"\nextern {declaration};" for declaration in memory)
+    unit = index.parse(str(path), args=arguments, unsaved_files=[(str(path), source.decode() + extra)])
     for diagnostic in unit.diagnostics:
         if diagnostic.severity >= ci.Diagnostic.Error:
-            raise ConfigError(f"{path}:{diagnostic.location.line}: {diagnostic.spelling}")
-    source = path.read_bytes()
+            line = diagnostic.location.line
+            place = f"{path}:{line}" if line <= lines else f"{path.with_suffix('.yaml')}: memory[{line - lines - 1}]"
+            raise ConfigError(f"{place}: {diagnostic.spelling}")
     target = None
     variables: dict[str, Variable] = {}
+    further: dict[str, Variable] = {}
     functions: dict[str, Any] = {}
     for cursor in unit.cursor.get_children():
         if cursor.location.file is None or cursor.location.file.name != str(path):
@@ -163,23 +195,29 @@ def _read_signature(path: Path, function: str, *, triple: str, resource_dir: Pat
             if functions.get(cursor.spelling) is None or cursor.is_definition():
                 functions[cursor.spelling] = cursor
         elif cursor.kind == ci.CursorKind.VAR_DECL:
-            _note_global(path, cursor, variables)
+            _note_global(path, cursor, variables if cursor.location.line <= lines else further)
     if target is None:
         known = ", ".join(sorted(n for n, c in functions.items() if c.is_definition())) or "none"
         raise ConfigError(f"{path}: no function {function!r} is defined here (defined: {known}); correct `function:`")
     body = next(c for c in target.get_children() if c.kind == ci.CursorKind.COMPOUND_STMT)
     start, end = body.extent.start.offset, body.extent.end.offset
-    params = tuple(Variable(p.spelling or f"arg{i}", _convert(p.type)) for i, p in enumerate(target.get_arguments()))
+    params = tuple(
+        Variable(p.spelling or f"arg{i}", _convert_parameter(p.type)) for i, p in enumerate(target.get_arguments())
+    )
     return Signature(
         function=function,
         returns=_convert(target.result_type),
         params=params,
         globals=tuple(variables.values()),
+        memory=tuple(further.values()),
         externals=tuple(
             External(
                 name,
                 _convert(c.result_type),
-                tuple(_convert(a.type) for a in c.get_arguments()),
+                tuple(
+                    Variable(a.spelling or f"nc_{i}", _convert_parameter(a.type))
+                    for i, a in enumerate(c.get_arguments())
+                ),
                 c.type.kind == ci.TypeKind.FUNCTIONPROTO and c.type.is_function_variadic(),
             )
             for name, c in functions.items()
@@ -225,3 +263,27 @@ def _note_global(path: Path, cursor: Any, variables: dict[str, Variable]) -> Non
         f"{path}:{cursor.location.line}: mutable global {cursor.spelling!r} is defined here; the harness has to own "
         f"it to compare it. {hint[0].upper()}{hint[1:]}."
     )
+
+
+def used_bits(record: CType) -> list[int]:
+    """A mask for every byte of a struct: the bits that belong to a member."""
+    return _bits(record, lambda leaf: [0xFF] * leaf.size)
+
+
+def visible_bits(record: CType) -> list[int]:
+    """Like ``used_bits`` without floating-point members, since any NaN is as good as another."""
+    return _bits(record, lambda leaf: [0 if leaf.kind == "float" else 0xFF] * leaf.size)
+
+
+def _bits(record: CType, of_scalar: Callable[[CType], list[int]]) -> list[int]:
+    masks = [0] * record.size
+    for member in record.fields:
+        if member.width_bits is not None:
+            for bit in range(member.offset_bits, member.offset_bits + member.width_bits):
+                masks[bit // 8] |= 1 << bit % 8
+            continue
+        leaf, start = member.type.leaf(), member.offset_bits // 8
+        inner = _bits(leaf, of_scalar) if leaf.kind == "record" else of_scalar(leaf)
+        for i in range(member.type.size):
+            masks[start + i] |= inner[i % len(inner)]
+    return masks

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from .entries import check_external, check_inputs
+from .entries import check_external, check_inputs, check_unreachable
 from .errors import ConfigError
 
 SPLITS = ("train", "valid", "test")
@@ -29,6 +29,11 @@ _KEYS: dict[str, type] = {
     "input_free": bool,
     "vectors": list,
     "provenance": str,
+    "features": list,
+    "memory": list,
+    "edges": list,
+    "draw": str,
+    "unreachable": list,
 }
 _REQUIRED = ("function", "level", "split")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -57,6 +62,16 @@ class Task:
     vectors: tuple[int, ...] = ()
     """Numbers of random vectors that belong to the fixed stage, since they show what others do not."""
     provenance: str = ""
+    features: tuple[str, ...] = ()
+    """What the function exercises, in the words of docs/tasks.md."""
+    memory: tuple[str, ...] = ()
+    """C declarations of further objects that pointers may point into."""
+    edges: tuple[str, ...] = ()
+    """Situations that the fixed stage goes through, for ``draw``."""
+    draw: str = ""
+    """Body of a Python function that returns the values of one vector."""
+    unreachable: tuple[Mapping[str, Any], ...] = ()
+    """Branches that no input can reach, each with the reason."""
     yaml_digest: str = ""
     """sha256 of the YAML text, so that caches notice a change of inputs."""
 
@@ -103,6 +118,14 @@ def load_task(yaml_path: Path, *, suite: str = "bundled") -> Task:
         raise ConfigError(f"{yaml_path}: cases must be a list of input entries by name; see docs/tasks.md")
     if not all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in raw.get("vectors", [])):
         raise ConfigError(f"{yaml_path}: vectors must be a list of numbers of random vectors, such as [17, 402]")
+    for key in ("features", "memory", "edges", "observe"):
+        if not all(isinstance(v, str) and v for v in raw.get(key, [])):
+            raise ConfigError(f"{yaml_path}: {key} must be a list of words, not {raw[key]!r}")
+    if raw.get("edges") and not raw.get("draw"):
+        raise ConfigError(f"{yaml_path}: edges are for `draw`, which is missing")
+    if raw.get("draw") and raw.get("cases"):
+        raise ConfigError(f"{yaml_path}: cases and draw exclude each other; let `draw` pick the case")
+    check_unreachable(f"{yaml_path}: unreachable", raw.get("unreachable", []))
     check_inputs(f"{yaml_path}: inputs", raw.get("inputs", {}))
     for i, case in enumerate(raw.get("cases", [])):
         check_inputs(f"{yaml_path}: cases[{i}]", {k: v for k, v in case.items() if k != "name"})

@@ -19,6 +19,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,8 @@ class Plan:
         return next(o for o in self.objects if o.name == name)
 
     def element(self, name: str) -> CType:
-        """Type of a global, or of what a pointer parameter points to."""
-        for variable in self.signature.globals:
+        """Type of a global or further object, or of what a pointer parameter points to."""
+        for variable in (*self.signature.globals, *self.signature.memory):
             if variable.name == name:
                 return variable.type
         pointed = next(p.type.element for p in self.signature.params if p.name == name)
@@ -75,7 +76,7 @@ class Plan:
     @functools.cached_property
     def callable(self) -> frozenset[str]:
         """Functions a candidate may call."""
-        return frozenset(self.task.externals) | glue.RUNTIME
+        return glue.callable_names(self.task)
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,11 @@ class Toolchain:
         key = (task.id, task.digest())
         if key not in self._plans:
             signature = read_signature(
-                task.c_path, task.function, triple=self.arch.triple, resource_dir=clang_resource_dir(self.clang)
+                task.c_path,
+                task.function,
+                triple=self.arch.triple,
+                resource_dir=clang_resource_dir(self.clang),
+                memory=task.memory,
             )
             self._plans[key] = make_plan(task, self.arch, signature)
         return self._plans[key]
@@ -228,7 +233,14 @@ class Toolchain:
             task, "clang", "O1", "instrumented", (f"-f{'' if signed_char else 'un'}signed-char", *_SANITIZE)
         )
 
-    def _trusted(self, task: Task, compiler: str, opt: str, label: str, extra: Sequence[str] = ()) -> Build:
+    def covered(self, task: Task) -> Build:
+        """A build that counts what its code reaches (``branches.py``)."""
+        flags = ("-fprofile-instr-generate", "-fcoverage-mapping", "-mllvm", "-enable-name-compression=false")
+        return self._trusted(task, "clang", "O0", "covered", flags, checked=False)
+
+    def _trusted(
+        self, task: Task, compiler: str, opt: str, label: str, extra: Sequence[str] = (), *, checked: bool = True
+    ) -> Build:
         plan = self.plan(task)
         harness = self._harness(plan)
         key = self._key(task, label, harness.parent.name, self._tool_digest, *extra)
@@ -245,10 +257,13 @@ class Toolchain:
             self._checked(command, task.c_path.parent, f"{label} build of {task.c_path}")
             link = self._link_command("task.o", "program", harness)
             self._checked(link, folder, f"linking the {label} build of {task.c_path}")
-            facts = self._facts(plan, folder / "task.o")
-            if isinstance(facts, str):
-                raise ConfigError(f"{task.c_path}: {facts}")
-            (folder / "facts.json").write_text(json.dumps({"code_bytes": facts.code_bytes}))
+            code_bytes = 0
+            if checked:
+                facts = self._facts(plan, folder / "task.o")
+                if isinstance(facts, str):
+                    raise ConfigError(f"{task.c_path}: {facts}")
+                code_bytes = facts.code_bytes
+            (folder / "facts.json").write_text(json.dumps({"code_bytes": code_bytes}))
 
         folder = self._cached(key, make)
         return Build(folder / "program", plan, json.loads((folder / "facts.json").read_text())["code_bytes"])
@@ -268,7 +283,7 @@ class Toolchain:
                 self.clang, f"--target={self.arch.triple}", *self.arch.clang_flags, f"-march={self.arch.march}",
                 "-std=gnu11", "-fno-pie", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-w",
                 "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-ffp-contract=off", "-fno-addrsig",
-                "-nostdinc", f"-I{clang_resource_dir(self.clang) / 'include'}",
+                "-nostdinc", f"-I{clang_resource_dir(self.clang) / 'include'}", f"-I{DRIVER}",
             ]  # fmt: skip
             self._checked([*base, "-O1", "-c", "glue.c", "-o", "glue.o"], folder, f"glue of {plan.task.c_path}")
             core = [str(p) for p in sorted(self._core().glob("*.o"))]
@@ -295,7 +310,7 @@ class Toolchain:
             shutil.copyfile(DRIVER / f"arch_{self.arch.name}.h", folder / "nc_arch.h")
             for source in ("driver.c", "runtime.c", f"trampoline_{self.arch.name}.S"):
                 # Callers reach the runtime through stubs of the trampoline's, which take its names.
-                names = [f"-D{n}=nc_impl_{n}" for n in sorted(glue.RUNTIME | glue.PURE) if source == "runtime.c"]
+                names = [f"-D{n}=nc_impl_{n}" for n in sorted(glue.PROVIDED) if source == "runtime.c"]
                 command = [*base, *names, "-c", str(DRIVER / source), "-o", str(folder / f"{Path(source).stem}.o")]
                 self._checked(command, folder, f"driver source {source}")
 
@@ -304,7 +319,7 @@ class Toolchain:
     def _link_command(self, object_: str, output: str, harness: Path) -> list[str]:
         return [
             self.linker, *self.arch.ld_flags, "-static", "-nostdlib", "-e", "_start", "-z", "noexecstack",
-            "--build-id=none", "-o", output, object_, str(harness),
+            f"--section-start=.nc_stubs={layout.STUBS_ADDR:#x}", "--build-id=none", "-o", output, object_, str(harness),
         ]  # fmt: skip
 
     def check_task(self, task: Task) -> None:
@@ -466,7 +481,10 @@ def _host_cpu() -> str:
 
 def make_plan(task: Task, arch: Arch, signature: Signature) -> Plan:
     """Place the task's objects. Raises ConfigError when the YAML names something the C does not have."""
-    known = {v.name for v in (*signature.params, *signature.globals)}
+    known = {v.name for v in (*signature.params, *signature.globals, *signature.memory)}
+    counts = Counter(v.name for v in (*signature.params, *signature.globals, *signature.memory))
+    if twice := [n for n, count in counts.items() if count > 1]:
+        raise ConfigError(f"{task.c_path}: {twice[0]} names both a parameter and another object; rename one")
     for source, names in (("inputs", task.inputs), *((f"cases[{i}]", c) for i, c in enumerate(task.cases))):
         for name in names:
             if name not in known and not (name == "name" and source != "inputs"):
@@ -486,6 +504,8 @@ def make_plan(task: Task, arch: Arch, signature: Signature) -> Plan:
     for parameter in signature.params:
         if parameter.type.kind == "pointer" and not _entry(task, parameter.name).get("into"):
             element = parameter.type.element
+            if (element is None or element.size == 0) and task.draw:
+                continue  # a pointer to something opaque: `draw` says what it points to
             if element is None or element.size == 0:
                 raise ConfigError(
                     f"{task.c_path}: parameter {parameter.name} is a {parameter.type.spelling}; "
@@ -495,9 +515,12 @@ def make_plan(task: Task, arch: Arch, signature: Signature) -> Plan:
             if not isinstance(length, int) or length < 1:
                 raise ConfigError(f"{task.yaml_path}: inputs.{parameter.name}.length must be a positive number")
             own.append((parameter.name, element.size * length, element.align))
+    own += [(m.name, m.type.size, max(m.type.align, m.type.leaf().align)) for m in signature.memory]
     objects, offset = layout.place(own, base=layout.OBJECTS_ADDR, offset=offset)
     if len(placed) + len(objects) > layout.MAX_REGIONS:
-        raise ConfigError(f"{task.c_path}: more than {layout.MAX_REGIONS} globals and pointer parameters")
+        raise ConfigError(
+            f"{task.c_path}: more than {layout.MAX_REGIONS} globals, pointer parameters and objects of memory"
+        )
     return Plan(task, arch, signature, (*placed, *objects), offset)
 
 

@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from . import entries, inputs
+from . import draws, entries, inputs
 from .glue import argument_slots
 from .inputs import Vector
 from .runner import Guest
@@ -129,5 +129,5 @@ class DefinedInputs:
 
 @functools.cache
 def _digest_of_drawing() -> str:
-    files = [Path(str(module.__file__)) for module in (inputs, entries)]
+    files = [Path(str(module.__file__)) for module in (inputs, draws, entries)]
     return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()

@@ -2,6 +2,7 @@
 # Install what the project needs: Debian packages (as root or through sudo) and a Python environment in .venv.
 #
 # Usage: scripts/setup.sh              install what is missing; does next to nothing when all is there
+#        scripts/setup.sh --tests      the same, and what the project's own tests need besides
 #        scripts/setup.sh --packages   print the Debian packages and exit
 #
 # Needs Debian 12 or newer, or Ubuntu 24.04 or newer. Elsewhere it names what to install and builds .venv once that
@@ -17,10 +18,16 @@ case $host in amd64 | x86_64) ;; *) PACKAGES+=(binutils-x86-64-linux-gnu gcc-x86
 case $host in arm64 | aarch64) ;; *) PACKAGES+=(binutils-aarch64-linux-gnu gcc-aarch64-linux-gnu) ;; esac
 case $host in riscv64) ;; *) PACKAGES+=(binutils-riscv64-linux-gnu gcc-riscv64-linux-gnu) ;; esac
 
+# Tests build repro folders for other architectures, and count branches.
+TEST_PACKAGES=(make llvm-19)
+case $host in arm64 | aarch64) ;; *) TEST_PACKAGES+=(libc6-dev-arm64-cross) ;; esac
+case $host in riscv64) ;; *) TEST_PACKAGES+=(libc6-dev-riscv64-cross) ;; esac
+
 case ${1:-} in
   '') ;;
+  --tests) PACKAGES+=("${TEST_PACKAGES[@]}") ;;
   --packages) printf '%s\n' "${PYTHON_PACKAGES[@]}" "${PACKAGES[@]}"; exit 0 ;;
-  *) sed -n '4,5s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  *) sed -n '4,6s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 
 say() { printf 'setup: %s\n' "$*"; }

@@ -213,6 +213,204 @@ static u64 nc_any_nan64(u64 bits)
     return (bits & 0x7ffffffffffffffful) > 0x7ff0000000000000ul ? 0x7ff8000000000000ul : bits;
 }
 
+/* ---- mocks: what is observed of a call out of the candidate ----
+ * A digest covers everything. The log is what people and models are told: words with a tag in the low byte, 1 a call and
+ * its number, 2 a scalar, 3 a pointer (their value follows), 4 bytes (their count; the first 24 follow), 5 what memory
+ * held at the call. */
+
+static u32 nc_mock;       /* the one that runs */
+static u32 nc_mock_call;  /* how often it has been called before */
+
+static void nc_mix(u64 bits) { NC_CTL->mock_digest = nc_mixed(NC_CTL->mock_digest, bits); }
+
+static void nc_log(u64 tag, const u64 *words, u64 count)
+{
+    struct nc_control *c = NC_CTL;
+    u64 used = c->mock_log_used;
+    if (used > NC_MOCK_LOG || NC_MOCK_LOG - used < count + 1) {
+        c->mock_log_used = NC_MOCK_LOG; /* full: nothing later may slip into the rest */
+        return;
+    }
+    c->mock_log[used] = tag;
+    for (u64 i = 0; i < count; i++)
+        c->mock_log[used + 1 + i] = words[i];
+    c->mock_log_used = used + 1 + count;
+}
+
+/* A call may read all of memory, so state at the call counts. Small objects are looked at whole; of larger ones, whose
+ * hashing would cost a pass over megabytes a call, a window that moves on with every call sees each element near the
+ * time it is written. Bits that mean nothing (padding) and numbers inside structs that may be NaN are masked out. */
+static u64 nc_memory(u64 calls)
+{
+    u64 digest = 0;
+    for (u32 i = 0; i < nc_sealed.n_regions; i++) {
+        const struct nc_region *r = &nc_sealed.regions[i];
+        const u8 *data = (const u8 *)r->data_addr;
+        u64 size = r->data_size, from = 0, to = size;
+        if (r->stride == NC_UNSEEN)
+            continue;
+        if (size > 256) {
+            from = calls * 4 % (size - 15) & ~7ul;
+            to = from + 16;
+        }
+        if (r->stride) {
+            const u8 *mask = NC_CTL->masks + r->mask;
+            for (u64 b = from, m = from % r->stride; b < to; b++, m = m + 1 == r->stride ? 0 : m + 1)
+                digest = nc_mixed(digest, data[b] & mask[m]);
+        } else if (r->float_size == 4) {
+            for (u64 b = from; b + 4 <= to; b += 4)
+                digest = nc_mixed(digest, nc_any_nan32(*(const u32 *)(data + b)));
+        } else if (r->float_size == 8) {
+            for (u64 b = from; b + 8 <= to; b += 8)
+                digest = nc_mixed(digest, nc_any_nan64(*(const u64 *)(data + b)));
+        } else {
+            for (u64 b = from; b < to; b++)
+                digest = nc_mixed(digest, data[b]);
+        }
+    }
+    return digest;
+}
+
+void nc_mock_begin(u32 number)
+{
+    struct nc_control *c = NC_CTL;
+    nc_mock = number % NC_MAX_MOCKS;
+    nc_mock_call = c->mock_used[nc_mock]++;
+    nc_mix(number);
+    nc_log(1 | (u64)number << 8, 0, 0);
+    if (nc_checked) { /* while timing, looking would cost more than what is timed */
+        u64 memory = nc_memory(c->mock_calls);
+        nc_mix(memory);
+        nc_log(5, &memory, 1);
+    }
+    c->mock_calls++;
+}
+
+void nc_mock_arg(u64 bits)
+{
+    nc_mix(bits);
+    nc_log(2, &bits, 1);
+}
+
+/* Objects and mocks lie at the same address for golden and candidate; stack and constants do not. */
+void nc_mock_pointer(const void *p)
+{
+    u64 seen = (u64)p - NC_STUBS_ADDR < 64 * NC_MAX_MOCKS ? (u64)p : p != 0;
+    for (u32 i = 0; i < nc_sealed.n_regions; i++)
+        if ((u64)p - nc_sealed.regions[i].addr <= nc_sealed.regions[i].size)
+            seen = (u64)p;
+    nc_mix(seen);
+    nc_log(3, &seen, 1);
+}
+
+void nc_mock_bytes(const void *p, u64 count)
+{
+    u64 first[3] = {0, 0, 0};
+    nc_mix(count);
+    for (u64 i = 0; i < count; i++) {
+        nc_mix(((const u8 *)p)[i]);
+        if (i < sizeof first)
+            ((u8 *)first)[i] = ((const u8 *)p)[i];
+    }
+    nc_log(4 | count << 8, first, 3);
+}
+
+void nc_mock_text(const char *text)
+{
+    u64 length = 0;
+    while (length < NC_MOST && text[length])
+        length++;
+    nc_mock_bytes(text, length);
+}
+
+/* Conversions of printf; what is not one of them ends the reading, since nothing is known of what follows. */
+void nc_mock_format(const char *format, __builtin_va_list *arguments)
+{
+    nc_mock_text(format);
+    for (const char *f = format; *f; f++) {
+        if (*f != '%')
+            continue;
+        int size = 0; /* l: 1, ll: 2, h: -1, hh: -2 */
+        for (f++; *f && (*f == '-' || *f == '+' || *f == ' ' || *f == '#' || *f == '.' || (*f >= '0' && *f <= '9') || *f == '*'); f++)
+            if (*f == '*')
+                nc_mock_arg((u64)(i64)__builtin_va_arg(*arguments, int));
+        for (;; f++) {
+            if (*f == 'l' || *f == 'z' || *f == 'j' || *f == 't')
+                size++;
+            else if (*f == 'h')
+                size--;
+            else
+                break;
+        }
+        switch (*f) {
+        case 'd': case 'i':
+            if (size > 0)
+                nc_mock_arg((u64)__builtin_va_arg(*arguments, i64));
+            else {
+                int v = __builtin_va_arg(*arguments, int);
+                nc_mock_arg((u64)(i64)(size == -1 ? (short)v : size < -1 ? (signed char)v : v));
+            }
+            break;
+        case 'u': case 'x': case 'X': case 'o':
+            if (size > 0)
+                nc_mock_arg(__builtin_va_arg(*arguments, u64));
+            else {
+                u32 v = __builtin_va_arg(*arguments, u32);
+                nc_mock_arg(size == -1 ? (unsigned short)v : size < -1 ? (u8)v : v);
+            }
+            break;
+        case 'c':
+            nc_mock_arg((u8)__builtin_va_arg(*arguments, int));
+            break;
+        case 'f': case 'F': case 'e': case 'E': case 'g': case 'G': {
+            union { double d; u64 u; } v = {__builtin_va_arg(*arguments, double)};
+            nc_mock_arg(nc_any_nan64(v.u));
+            break;
+        }
+        case 's': {
+            const char *text = __builtin_va_arg(*arguments, const char *);
+            nc_mock_pointer(text);
+            if (text)
+                nc_mock_text(text);
+            break;
+        }
+        case 'p':
+            nc_mock_pointer(__builtin_va_arg(*arguments, const void *));
+            break;
+        case '%':
+            break;
+        default:
+            return;
+        }
+    }
+}
+
+void nc_mock_fill(u32 slot, void *p, u64 bytes)
+{
+    const struct nc_control *c = NC_CTL;
+    u32 base = c->fill_base[slot % NC_MAX_FILLS], stride = c->fill_stride[slot % NC_MAX_FILLS],
+        count = c->fill_count[slot % NC_MAX_FILLS];
+    if (!count || !stride)
+        return;
+    base += nc_mock_call % count * stride;
+    for (u64 i = 0; i < bytes; i++)
+        ((u8 *)p)[i] = c->mock_data[(base + i % stride) % NC_MOCK_DATA];
+}
+
+u64 nc_mock_return(void)
+{
+    const struct nc_control *c = NC_CTL;
+    u32 count = c->mock_return_count[nc_mock];
+    return count ? c->mock_returns[nc_mock][nc_mock_call % count % NC_MOCK_RETURNS] : 0;
+}
+
+static void nc_forget_calls(struct nc_control *c)
+{
+    c->mock_calls = c->mock_digest = c->mock_log_used = c->unwound = 0;
+    for (int i = 0; i < NC_MAX_MOCKS; i++)
+        c->mock_used[i] = 0;
+}
+
 /* Puts the inputs back, slightly different in each call of a batch: who remembers an answer has the wrong one. */
 static void nc_restore(u64 seed, u64 call)
 {
@@ -277,7 +475,7 @@ static void nc_time(struct nc_control *c)
         u64 sum = 0;
         for (u64 r = reps; r > 0; r--) {
             nc_restore(seed, r); /* counted down, so that the last call of any batch sees the same */
-            c->mock_calls = c->mock_digest = c->unwound = 0;
+            nc_forget_calls(c);
             sum += nc_timed_call();
             digest = nc_look(digest);
         }
@@ -288,61 +486,6 @@ static void nc_time(struct nc_control *c)
     c->clock_ticks = nc_ticks() - ticks;
     c->clock_ns = nc_now_ns() - ns;
     nc_target = (u64)nc_candidate_entry;
-}
-
-/* ---- mocks: what is observed of a call out of the candidate ---- */
-
-static void nc_mix(u64 bits) { NC_CTL->mock_digest = nc_mixed(NC_CTL->mock_digest, bits); }
-
-/* A call may read all of memory, so state at the call counts. Hashing everything would cost a pass over megabytes a
- * call; a window of each object that moves on with every call sees each element near the time it is written. */
-void nc_mock_begin(u64 id)
-{
-    struct nc_control *c = NC_CTL;
-    nc_mix(id);
-    for (u32 i = 0; i < nc_sealed.n_regions; i++) {
-        u64 size = nc_sealed.regions[i].data_size, at = c->mock_calls * 4;
-        u32 width = nc_sealed.regions[i].float_size;
-        if (size < 16) {
-            for (u64 b = 0; b < size; b++)
-                nc_mix(((const u8 *)nc_sealed.regions[i].data_addr)[b]);
-            continue;
-        }
-        at %= size - 15;
-        const u8 *p = (const u8 *)nc_sealed.regions[i].data_addr + (at & ~3ul);
-        /* any NaN is as good as another */
-        if (width == 8) {
-            p -= (u64)p % 8;
-            for (int w = 0; w < 2; w++) {
-                u64 bits = ((const u64 *)p)[w];
-                nc_mix((bits & ~0ul >> 1) > 0x7ff0000000000000ul ? ~0ul : bits);
-            }
-            continue;
-        }
-        for (int w = 0; w < 4; w++) {
-            u32 bits = ((const u32 *)p)[w];
-            nc_mix(width == 4 && (bits & 0x7fffffff) > 0x7f800000 ? ~0u : bits);
-        }
-    }
-}
-
-void nc_mock_arg(u64 bits) { nc_mix(bits); }
-
-/* Objects lie at the same address for golden and candidate; stack and constants do not. */
-void nc_mock_pointer(const void *p)
-{
-    for (u32 i = 0; i < nc_sealed.n_regions; i++)
-        if ((u64)p - nc_sealed.regions[i].addr < nc_sealed.regions[i].size) {
-            nc_mix((u64)p);
-            return;
-        }
-    nc_mix(p != 0);
-}
-
-u64 nc_mock_return(void)
-{
-    struct nc_control *c = NC_CTL;
-    return c->mock_returns[c->mock_calls++ % NC_MOCK_RETURNS];
 }
 
 static u64 nc_number(const char *text)

@@ -8,10 +8,17 @@ typedef unsigned long u64;
 typedef long i64;
 
 #define NC_CONTROL_ADDR 0x08000000ul
+#define NC_STUBS_ADDR 0x06000000ul
 #define NC_MAX_REGIONS 64
 #define NC_MAX_ARGS 64
 #define NC_MAX_SAMPLES 4096
-#define NC_MOCK_RETURNS 64
+#define NC_MAX_MOCKS 16
+#define NC_MOCK_RETURNS 32
+#define NC_MAX_FILLS 8
+#define NC_MOCK_DATA 16384
+#define NC_MOCK_LOG 1024
+#define NC_MASK_BYTES 4096
+#define NC_UNSEEN 0xffffffffu /* stride of an object that a mock must not look at */
 
 struct nc_region {
     u64 addr;        /* where the driver maps it */
@@ -20,6 +27,8 @@ struct nc_region {
     u64 data_addr;   /* first byte of the object inside */
     u64 data_size;
     u64 float_size;  /* of the elements, when they are floating-point numbers; else 0 */
+    u32 stride;      /* size of an element that has bytes without meaning, else 0, or NC_UNSEEN */
+    u32 mask;        /* where in the masks its bits that count begin */
 };
 
 struct nc_control {
@@ -43,7 +52,14 @@ struct nc_control {
     /* mocks */
     u64 mock_calls;
     u64 mock_digest;
-    u64 mock_returns[NC_MOCK_RETURNS];
+    u64 mock_log_used;       /* words of the log */
+    u32 mock_used[NC_MAX_MOCKS]; /* calls of each mock so far */
+    u32 mock_return_count[NC_MAX_MOCKS];
+    u64 mock_returns[NC_MAX_MOCKS][NC_MOCK_RETURNS]; /* in turn, then from the start again */
+    u32 fill_base[NC_MAX_FILLS], fill_stride[NC_MAX_FILLS], fill_count[NC_MAX_FILLS]; /* bytes of mock_data */
+    u64 mock_log[NC_MOCK_LOG]; /* what was called with what, for diagnostics; mock_digest covers all of it */
+    u8 mock_data[NC_MOCK_DATA]; /* what mocks write */
+    u8 masks[NC_MASK_BYTES];
     u64 unwound;             /* the call ended in a mock that does not return */
     /* timing: `n_samples` samples of `reps` calls; inputs are restored before every call, outside the clock */
     u64 n_samples, reps, restore;
@@ -74,10 +90,6 @@ extern void nc_invoke(void);
 extern const u32 nc_int_args, nc_fp_args, nc_narrow_fp_args, nc_stack_args, nc_result_address, nc_x87_result;
 extern void (*const nc_candidate_entry)(void);
 
-/* mocks */
-void nc_mock_begin(u64 id);
-void nc_mock_arg(u64 bits);
-void nc_mock_pointer(const void *p);
-u64 nc_mock_return(void);
+#include "nc_mock.h"
 
 #endif

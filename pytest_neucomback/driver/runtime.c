@@ -51,7 +51,75 @@ size strlen(const char *s)
     return n;
 }
 
-/* ---- sinf, cosf ----
+/* ---- what compilers call where an instruction is missing (libgcc and compiler-rt have the same) ---- */
+
+int __popcountdi2(u64 x)
+{
+    int n = 0;
+    for (; x; x &= x - 1)
+        n++;
+    return n;
+}
+
+int __ctzdi2(u64 x)
+{
+    int n = 0;
+    while (n < 64 && !(x >> n & 1))
+        n++;
+    return n;
+}
+
+int __clzdi2(u64 x)
+{
+    int n = 0;
+    while (n < 64 && !(x >> (63 - n) & 1))
+        n++;
+    return n;
+}
+
+int __ffsdi2(u64 x) { return x ? __ctzdi2(x) + 1 : 0; }
+int __paritydi2(u64 x) { return __popcountdi2(x) & 1; }
+int __clrsbdi2(i64 x) { return __clzdi2((u64)(x < 0 ? ~x : x)) - 1; }
+
+u32 __bswapsi2(u32 x) { return x >> 24 | (x >> 8 & 0xff00) | (x << 8 & 0xff0000) | x << 24; }
+u64 __bswapdi2(u64 x) { return (u64)__bswapsi2((u32)x) << 32 | __bswapsi2((u32)(x >> 32)); }
+
+typedef unsigned __int128 u128;
+typedef __int128 i128;
+
+static u128 nc_divide(u128 n, u128 d, u128 *rest)
+{
+    u128 q = 0, r = 0;
+    for (int i = 127; i >= 0; i--) {
+        int carry = (int)(r >> 127);
+        r = r << 1 | (n >> i & 1);
+        if (carry || r >= d) {
+            r -= d;
+            q |= (u128)1 << i;
+        }
+    }
+    *rest = r;
+    return q;
+}
+
+u128 __udivti3(u128 n, u128 d) { u128 r; return nc_divide(n, d, &r); }
+u128 __umodti3(u128 n, u128 d) { u128 r; nc_divide(n, d, &r); return r; }
+static u128 nc_size_of(i128 x) { return x < 0 ? -(u128)x : (u128)x; }
+
+i128 __divti3(i128 n, i128 d)
+{
+    u128 r, q = nc_divide(nc_size_of(n), nc_size_of(d), &r);
+    return (i128)((n < 0) != (d < 0) ? -q : q);
+}
+
+i128 __modti3(i128 n, i128 d)
+{
+    u128 r;
+    nc_divide(nc_size_of(n), nc_size_of(d), &r);
+    return (i128)(n < 0 ? -r : r);
+}
+
+/* ---- pure functions: sinf, cosf and others ----
  * Evaluated in double precision, whose 29 spare bits make the rounded single correct in all but a few cases in a
  * million. |x| < 2^22: three-part Cody and Waite reduction by pi/2. Beyond: the fraction of x * 2/pi is taken from a
  * 192-bit product (Payne and Hanek 1983). Polynomials are the Taylor series to x^17, below 2^-53 on [-pi/4, pi/4].
@@ -139,3 +207,63 @@ static float nc_quadrant(float x, unsigned turn)
 
 float sinf(float x) { return x == 0 ? x : nc_quadrant(x, 0); }
 float cosf(float x) { return nc_quadrant(x, 1); }
+
+void sincosf(float x, float *s, float *c)
+{
+    *s = sinf(x);
+    *c = cosf(x);
+}
+
+/* Within 2^-52 or so of the true value for |x| < 2^30; beyond, where the reduction would need more of pi, not a
+ * number. */
+static double nc_wide(double x, unsigned turn)
+{
+    if (!(x > -0x1p30 && x < 0x1p30))
+        return (x - x) / (x - x);
+    double n = (double)(i64)(x * 0.63661977236758134308 + (x < 0 ? -0.5 : 0.5));
+    double high = x - n * 1.57079632673412561417e+00;
+    double low = n * 6.07710050630396597660e-11;
+    double r = high - low;
+    double left = (high - r) - low; /* what r lost by rounding */
+    double rest = n * 2.02226624879595063154e-21;
+    double sum = r - rest;
+    left += (r - sum) - rest;
+    unsigned q = ((unsigned)(i64)n + turn) & 3;
+    double s = nc_sin_kernel(sum), c = nc_cos_kernel(sum);
+    double v = q & 1 ? c - s * left : s + c * left;
+    return q & 2 ? -v : v;
+}
+
+double sin(double x) { return x == 0 ? x : nc_wide(x, 0); }
+double cos(double x) { return nc_wide(x, 1); }
+
+void sincos(double x, double *s, double *c)
+{
+    *s = sin(x);
+    *c = cos(x);
+}
+
+#if defined __x86_64__
+float sqrtf(float x) { __asm__("sqrtss %0, %0" : "+x"(x)); return x; }
+double sqrt(double x) { __asm__("sqrtsd %0, %0" : "+x"(x)); return x; }
+#elif defined __aarch64__
+float sqrtf(float x) { __asm__("fsqrt %s0, %s0" : "+w"(x)); return x; }
+double sqrt(double x) { __asm__("fsqrt %d0, %d0" : "+w"(x)); return x; }
+#else
+float sqrtf(float x) { __asm__("fsqrt.s %0, %0" : "+f"(x)); return x; }
+double sqrt(double x) { __asm__("fsqrt.d %0, %0" : "+f"(x)); return x; }
+#endif
+
+float fabsf(float x)
+{
+    union { float f; u32 u; } v = {x};
+    v.u &= 0x7fffffff;
+    return v.f;
+}
+
+double fabs(double x)
+{
+    union { double d; u64 u; } v = {x};
+    v.u &= ~0ul >> 1;
+    return v.d;
+}

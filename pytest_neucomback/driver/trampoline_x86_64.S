@@ -16,6 +16,7 @@
     .bss
     .balign 64
 nc_saved:   .skip 128
+nc_al:      .skip 8
     .globl nc_target, nc_image, nc_checked, nc_depth
 nc_target:  .skip 8
 nc_checked: .skip 4
@@ -206,7 +207,8 @@ nc_outside:
     cmpl $0, nc_checked
     jne 1f
     jmpq *%r11
-1:  movl %esp, %eax
+1:  movl %eax, nc_al                /* how many vector registers a variadic call uses */
+    movl %esp, %eax
     andl $15, %eax
     cmpl $8, %eax
     je 2f
@@ -222,6 +224,7 @@ nc_outside:
     popq nc_returns(,%rax,8)
     incl %eax
     movl %eax, nc_depth
+    movl nc_al, %eax
     pushq $nc_back
     jmpq *%r11
 nc_back:
@@ -260,6 +263,34 @@ nc_back:
     outside strlen
     outside sinf
     outside cosf
+    outside __popcountdi2
+    outside __clzdi2
+    outside __ctzdi2
+    outside __ffsdi2
+    outside __paritydi2
+    outside __clrsbdi2
+    outside __bswapsi2
+    outside __bswapdi2
+    outside sincosf
+    outside sin
+    outside cos
+    outside sincos
+    outside sqrtf
+    outside sqrt
+    outside fabsf
+    outside fabs
+
+/* Their results take two registers, of which junk would spoil one. */
+    .macro beside name
+    .globl \name
+    .type \name, @function
+\name:
+    jmp nc_impl_\name
+    .endm
+    beside __udivti3
+    beside __umodti3
+    beside __divti3
+    beside __modti3
 
 nc_empty:
     retq

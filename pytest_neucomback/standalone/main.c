@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "case.h"
+#include "nc_mock.h"
 
 #define PAGE 4096ul
 #define SLACK 0xa5 /* around the objects; has to stay */
@@ -85,10 +86,12 @@ static void fill(void)
 /* ---- mocks: order, arguments and memory of each call are noted ---- */
 
 #define MAX_CALLS (1u << 20)
-struct call { uint64_t arguments, memory; };
-static struct { struct call *calls; uint64_t count; } log_of[2];
+#define MAX_WORDS 12 /* arguments of a call that are shown */
+struct call { unsigned number, n_words; uint64_t words[MAX_WORDS], arguments, memory; };
+static struct { struct call *calls; uint64_t count; unsigned of_mock[N_MOCKS + 1]; } log_of[2];
 static int who; /* 0 golden, 1 candidate */
 static struct call current;
+static unsigned call_of_mock; /* how often this mock has been called before */
 
 static uint64_t mix(uint64_t hash, uint64_t bits) { return (hash ^ bits) * 0x100000001b3ul + 1; }
 
@@ -101,15 +104,24 @@ static int is_nan(const struct part *part, const unsigned char *p)
     return memcpy(&d, p, 8), isnan(d);
 }
 
-void mock_begin(uint64_t id)
+static void note_call(void)
 {
     uint64_t n = log_of[who].count;
-    current.arguments = mix(0, id);
-    current.memory = 0;
+    if (n && n <= MAX_CALLS)
+        log_of[who].calls[n - 1] = current;
+}
+
+void nc_mock_begin(unsigned number)
+{
+    note_call(); /* the one before is complete */
+    uint64_t n = log_of[who].count++;
+    memset(&current, 0, sizeof current);
+    current.number = number;
+    call_of_mock = log_of[who].of_mock[number]++;
     /* a window of each object that moves on with every call; any NaN is as good as another */
     for (int i = 0; i < N_OBJECTS; i++) {
         const struct object *o = &objects[i];
-        uint64_t elements = o->size / o->stride, seen = elements < 4 ? elements : 4;
+        uint64_t elements = o->size / o->stride, seen = o->size <= 256 ? elements : elements < 4 ? elements : 4;
         for (uint64_t e = 0; e < seen; e++)
             for (int k = 0; k < o->n_parts; k++) {
                 const unsigned char *p =
@@ -120,36 +132,102 @@ void mock_begin(uint64_t id)
                     bits &= o->parts[k].mask;
                 if (o->parts[k].kind == 'f' && is_nan(&o->parts[k], p))
                     bits = ~0ul;
+                if (o->parts[k].kind == 'p')
+                    bits = bits != 0;
                 current.memory = mix(current.memory, bits);
             }
     }
 }
 
-void mock_argument(uint64_t bits) { current.arguments = mix(current.arguments, bits); }
+void nc_mock_arg(unsigned long bits)
+{
+    current.arguments = mix(current.arguments, bits);
+    if (current.n_words < MAX_WORDS)
+        current.words[current.n_words++] = bits;
+}
 
-void mock_pointer(const void *p)
+void nc_mock_pointer(const void *p)
 {
     for (int i = 0; i < N_OBJECTS; i++)
-        if ((uint64_t)p - objects[i].map < objects[i].map_size) {
-            mock_argument((uint64_t)p);
+        if ((uint64_t)p - objects[i].map <= objects[i].map_size) {
+            nc_mock_arg((uint64_t)p);
             return;
         }
-    mock_argument(p != 0);
+    nc_mock_arg(p != 0);
 }
 
-uint64_t mock_end(void)
+void nc_mock_bytes(const void *p, unsigned long count)
 {
-    uint64_t n = log_of[who].count++;
-    if (n < MAX_CALLS)
-        log_of[who].calls[n] = current;
-    return mock_returns[n % N_MOCK_RETURNS];
+    uint64_t hash = count;
+    for (unsigned long i = 0; i < count; i++)
+        hash = mix(hash, ((const unsigned char *)p)[i]);
+    nc_mock_arg(hash);
 }
 
-void mock_stop(void)
+void nc_mock_text(const char *text) { nc_mock_bytes(text, strnlen(text, NC_MOST)); }
+
+/* Conversions of printf; what is not one of them ends the reading. */
+void nc_mock_format(const char *format, __builtin_va_list *arguments)
 {
-    mock_end();
+    nc_mock_text(format);
+    for (const char *f = format; *f; f++) {
+        if (*f != '%')
+            continue;
+        int size = 0;
+        for (f++; *f && strchr("-+ #.0123456789*", *f); f++)
+            if (*f == '*')
+                nc_mock_arg((unsigned long)(long)__builtin_va_arg(*arguments, int));
+        for (; *f == 'l' || *f == 'z' || *f == 'j' || *f == 't' || *f == 'h'; f++)
+            size += *f == 'h' ? -1 : 1;
+        if (*f == 'd' || *f == 'i') {
+            long v = size > 0 ? __builtin_va_arg(*arguments, long) : __builtin_va_arg(*arguments, int);
+            nc_mock_arg((unsigned long)(size == -1 ? (short)v : size < -1 ? (signed char)v : v));
+        } else if (*f && strchr("uxXo", *f)) {
+            unsigned long v = size > 0 ? __builtin_va_arg(*arguments, unsigned long)
+                                       : __builtin_va_arg(*arguments, unsigned);
+            nc_mock_arg(size == -1 ? (unsigned short)v : size < -1 ? (unsigned char)v : v);
+        } else if (*f == 'c') {
+            nc_mock_arg((unsigned char)__builtin_va_arg(*arguments, int));
+        } else if (*f && strchr("fFeEgG", *f)) {
+            union { double d; unsigned long u; } v = {__builtin_va_arg(*arguments, double)};
+            nc_mock_arg(v.d == v.d ? v.u : 1);
+        } else if (*f == 's') {
+            const char *text = __builtin_va_arg(*arguments, const char *);
+            if (text)
+                nc_mock_text(text);
+        } else if (*f == 'p') {
+            nc_mock_pointer(__builtin_va_arg(*arguments, const void *));
+        } else if (*f != '%') {
+            return;
+        }
+    }
+}
+
+void nc_mock_fill(unsigned slot, void *p, unsigned long bytes)
+{
+    unsigned stride = mock_fills[slot].stride, count = mock_fills[slot].count;
+    for (unsigned long i = 0; i < bytes && stride && count; i++)
+        ((unsigned char *)p)[i] = mock_fills[slot].data[call_of_mock % count * stride + i % stride];
+}
+
+unsigned long nc_mock_return(void)
+{
+    unsigned count = mock_returns[current.number].count;
+    return count ? mock_returns[current.number].words[call_of_mock % count] : 0;
+}
+
+void nc_unwind(void)
+{
     unwound = 1;
     longjmp(stopped, 1);
+}
+
+static void print_call(const struct call *c)
+{
+    printf("%s(", mock_names[c->number]);
+    for (unsigned i = 0; i < c->n_words; i++)
+        printf("%s%#lx", i ? ", " : "", (unsigned long)c->words[i]);
+    printf(")");
 }
 
 static int compare_calls(int unwound_golden)
@@ -157,9 +235,16 @@ static int compare_calls(int unwound_golden)
     uint64_t n = log_of[0].count, m = log_of[1].count;
     for (uint64_t i = 0; i < n && i < m && i < MAX_CALLS; i++) {
         const struct call *x = &log_of[0].calls[i], *y = &log_of[1].calls[i];
-        if (x->arguments != y->arguments || x->memory != y->memory) {
-            printf("call %lu out of the function: %s differ\n", (unsigned long)i,
-                   x->arguments != y->arguments ? "callee or arguments" : "contents of memory at the call");
+        if (x->number != y->number || x->arguments != y->arguments) {
+            printf("call %lu out of the function: expected ", (unsigned long)i + 1);
+            print_call(x);
+            printf(", got ");
+            print_call(y);
+            printf("\n");
+            return 1;
+        }
+        if (x->memory != y->memory) {
+            printf("call %lu out of the function: memory is not as expected then\n", (unsigned long)i + 1);
             return 1;
         }
     }
@@ -197,6 +282,17 @@ static uint64_t ordered(const struct part *part, const unsigned char *p)
     return raw & sign ? sign - (raw & ~sign) : raw + sign;
 }
 
+/* Two pointers to constants of the two functions mean the same when those are equal. */
+static int same_constant(uint64_t a, uint64_t b, unsigned size)
+{
+    for (int i = 0; i < N_OBJECTS; i++)
+        if (a - objects[i].map <= objects[i].map_size || b - objects[i].map <= objects[i].map_size)
+            return 0;
+    if (!a || !b || !size)
+        return 0;
+    return size == 1 ? !strcmp((const char *)a, (const char *)b) : !memcmp((const void *)a, (const void *)b, size);
+}
+
 static int differs(const struct part *part, const unsigned char *x, const unsigned char *y)
 {
     uint64_t a = 0, b = 0;
@@ -206,6 +302,8 @@ static int differs(const struct part *part, const unsigned char *x, const unsign
         return ((a ^ b) & part->mask) != 0;
     if (a == b)
         return 0;
+    if (part->kind == 'p')
+        return !same_constant(a, b, part->pointee);
     if (part->kind != 'f')
         return 1;
     if (is_nan(part, x) || is_nan(part, y))
@@ -221,7 +319,7 @@ static void print_place(const struct object *o, uint64_t index, const struct par
     for (int d = 0; d < o->n_dims; d++)
         below *= o->dims[d];
     if (!o->n_dims && strcmp(o->name, "result"))
-        printf("[%lu]", (unsigned long)index);
+        printf("[%ld]", (long)(index - o->base));
     for (int d = 0; d < o->n_dims; d++) {
         below /= o->dims[d];
         printf("[%lu]", (unsigned long)(index / below));
@@ -354,6 +452,7 @@ static void run(void (*target)(void))
     unwound = 0;
     if (!setjmp(stopped))
         call_task(arguments, result);
+    note_call();
 }
 
 int main(int argc, char **argv)

@@ -13,7 +13,7 @@ import pytest
 from pytest_neucomback.arches import load_arches
 from pytest_neucomback.errors import ConfigError
 from pytest_neucomback.inputs import draw, element_name, encode_argument, fixed_count, fresh_specs, seeds_from
-from pytest_neucomback.layout import MAX_ARGS, MOCK_RETURNS
+from pytest_neucomback.layout import MAX_ARGS
 from pytest_neucomback.signature import CType, read_signature
 from pytest_neucomback.tasks import load_suites, load_task
 from pytest_neucomback.toolchain import Plan, make_plan
@@ -54,9 +54,9 @@ def test_a_name_draws_the_same_again(plan_of: MakePlan, spec: str) -> None:
     """A vector's name alone gives it back, bit for bit."""
     plan = plan_of("extern float a[100]; extern short g; int f(int n, double x, unsigned char *p) { return 0; }")
     one, two = draw(plan, spec), draw(plan, spec)
-    assert (one.args, one.junk, one.mock_returns, one.label) == (two.args, two.junk, two.mock_returns, two.label)
+    assert (one.args, one.junk, one.mock_script, one.label) == (two.args, two.junk, two.mock_script, two.label)
     assert {k: v.tobytes() for k, v in one.objects.items()} == {k: v.tobytes() for k, v in two.objects.items()}
-    assert (len(one.args), len(one.junk), len(one.mock_returns)) == (MAX_ARGS, 64, MOCK_RETURNS)
+    assert (len(one.args), len(one.junk)) == (MAX_ARGS, 64)
 
 
 def test_seeds_and_indices_differ(plan_of: MakePlan) -> None:

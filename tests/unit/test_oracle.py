@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from pytest_neucomback.arches import load_arches
 from pytest_neucomback.crashes import fault_verdict, locate
 from pytest_neucomback.inputs import Vector
 from pytest_neucomback.layout import Control, Placed
-from pytest_neucomback.oracle import FloatRule, _compare_arrays, _ulps, abi_problems, bounded, scalars
+from pytest_neucomback.oracle import FloatRule, _compare_arrays, _Constants, _ulps, abi_problems, bounded, scalars
 from pytest_neucomback.signature import CType, Field, Signature
 from pytest_neucomback.tasks import Task
 from pytest_neucomback.toolchain import Plan
@@ -18,6 +20,11 @@ FLOAT = CType("float", "float", 4, 4, signed=True)
 DOUBLE = CType("float", "double", 8, 8, signed=True)
 INT = CType("int", "int", 4, 4, signed=True)
 SHORT = CType("int", "short", 2, 2, signed=True)
+
+
+def constants(rule: FloatRule) -> _Constants:
+    """For comparisons in which no pointer comes up."""
+    return _Constants(Path(), Path(), rule)
 
 
 @pytest.fixture
@@ -65,20 +72,20 @@ def test_exact_comparison() -> None:
     quiet, other = np.uint32([0x7FC00000]).view("<f4"), np.uint32([0xFFC12345]).view("<f4")
     want = np.concatenate([np.float32([0.0, 1.0, 2.0]), quiet])
     have = np.concatenate([np.float32([-0.0, 1.0, np.nextafter(np.float32(2), np.float32(3))]), other])
-    difference = _compare_arrays("a", FLOAT, want, have, FloatRule())
+    difference = _compare_arrays("a", FLOAT, want, have, constants(FloatRule()))
     assert difference is not None
     assert (list(difference.indices), difference.total) == ([0, 2], 4)
     assert difference.max_ulps == 1
-    assert _compare_arrays("a", FLOAT, want, want, FloatRule()) is None
+    assert _compare_arrays("a", FLOAT, want, want, constants(FloatRule())) is None
 
 
 def test_signs_of_zero_are_no_other_order() -> None:
     """+0 beside -0 is wrong bit for bit, right under a tolerance, and not called reassociated."""
     want, have = np.float64([0.0, 1.0]), np.float64([-0.0, 1.0])
-    difference = _compare_arrays("a", DOUBLE, want, have, FloatRule())
+    difference = _compare_arrays("a", DOUBLE, want, have, constants(FloatRule()))
     assert difference is not None
     assert difference.max_ulps == 0
-    assert _compare_arrays("a", DOUBLE, want, have, FloatRule(1)) is None
+    assert _compare_arrays("a", DOUBLE, want, have, constants(FloatRule(1))) is None
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -97,7 +104,7 @@ def test_tolerance_across_zero_and_at_the_ends(dtype: type) -> None:
         (np.nan, -np.nan, FloatRule(), True),
         (-largest, largest, huge, True),
     ):
-        found = _compare_arrays("a", type_, np.array([x], dtype), np.array([y], dtype), rule)
+        found = _compare_arrays("a", type_, np.array([x], dtype), np.array([y], dtype), constants(rule))
         assert (found is None) == near, (x, y, rule)
 
 
@@ -114,10 +121,10 @@ def test_structs_are_compared_by_member() -> None:
     have[4:8] = 7  # padding
     have[12] = 0xF8  # beside the bit-field
     want[:4], have[:4] = np.float32([np.nan]).view(np.uint8), np.float32([-np.nan]).view(np.uint8)
-    assert _compare_arrays("p", record, want, have, FloatRule()) is None
+    assert _compare_arrays("p", record, want, have, constants(FloatRule())) is None
     have[16 + 10] = 5
     have[16 + 12] |= 1
-    difference = _compare_arrays("p", record, want, have, FloatRule())
+    difference = _compare_arrays("p", record, want, have, constants(FloatRule()))
     assert difference is not None
     assert [name for name, *_ in difference.shown] == ["p[1].n[1]", "p[1].flag (byte 12)"]
     assert (list(difference.indices), difference.total) == ([1], 2)
@@ -142,12 +149,12 @@ def test_tolerant_comparison() -> None:
     want = np.float32([1.0, 1.0, 1.0])
     near = np.nextafter(np.float32(1), np.float32(2))
     have = np.float32([near, 1.5, np.nan])
-    difference = _compare_arrays("a", FLOAT, want, have, FloatRule(1))
+    difference = _compare_arrays("a", FLOAT, want, have, constants(FloatRule(1)))
     assert difference is not None
     assert list(difference.indices) == [1, 2]
-    assert _compare_arrays("a", FLOAT, want[:1], have[:1], FloatRule(1)) is None
+    assert _compare_arrays("a", FLOAT, want[:1], have[:1], constants(FloatRule(1))) is None
     ints = np.int32([1, 2])
-    assert _compare_arrays("a", INT, ints, ints + 1, FloatRule(9)) is not None
+    assert _compare_arrays("a", INT, ints, ints + 1, constants(FloatRule(9))) is not None
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_empty_and_absent_suites(tmp_path: Path) -> None:
         load_suite(tmp_path, suite="mine")
     with pytest.raises(ConfigError, match="is not a folder"):
         load_suites([str(tmp_path / "nowhere")])
-    with pytest.raises(ConfigError, match=r"no such level. Known: bundled:l2"):
+    with pytest.raises(ConfigError, match=r"no such level. Known: bundled:l1, bundled:l2"):
         load_suites(["bundled:l9"])
 
 

@@ -24,7 +24,7 @@ SUPPORT = frozenset(
     f"__{name}"
     for name in (
         "popcountdi2", "clzdi2", "ctzdi2", "ffsdi2", "paritydi2", "clrsbdi2", "bswapsi2", "bswapdi2",
-        "udivti3", "umodti3", "divti3", "modti3",
+        "udivti3", "umodti3", "divti3", "modti3", "udivmodti4",
     )
 )  # fmt: skip
 """What compilers call where the ISA level lacks an instruction, as libgcc has it. Allowed, but nothing to recommend."""

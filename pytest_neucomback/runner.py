@@ -134,11 +134,11 @@ class Guest:
         return self
 
     def _describe(self, entry: layout.RegionEntry, name: str) -> None:
-        """What mocks may look at: not objects that only one pointer reaches, and no bytes that mean nothing."""
-        if any(p.name == name and p.type.restrict for p in self.plan.signature.params):
+        """What mocks may look at: no objects that only one pointer reaches, nothing that right programs differ in."""
+        leaf = self.plan.element(name).leaf()
+        if leaf.kind == "pointer" or any(p.name == name and p.type.restrict for p in self.plan.signature.params):
             entry.stride = _UNSEEN
             return
-        leaf = self.plan.element(name).leaf()
         if leaf.kind != "record":
             return
         mask = bytes(visible_bits(leaf))

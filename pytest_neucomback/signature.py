@@ -130,7 +130,7 @@ def _convert(type_: Any, depth: int = 0) -> CType:
     if kind == ci.TypeKind.RECORD:
         members = tuple(
             Field(
-                f.spelling,
+                "" if "(" in f.spelling else f.spelling,  # "(anonymous at ...)" in newer libclang
                 _convert(f.type, depth + 1),
                 f.get_field_offsetof(),
                 f.get_bitfield_width() if f.is_bitfield() else None,
@@ -271,8 +271,8 @@ def used_bits(record: CType) -> list[int]:
 
 
 def visible_bits(record: CType) -> list[int]:
-    """Like ``used_bits`` without floating-point members, since any NaN is as good as another."""
-    return _bits(record, lambda leaf: [0 if leaf.kind == "float" else 0xFF] * leaf.size)
+    """Like ``used_bits`` without what right programs differ in: bits of NaN, and pointers into their constants."""
+    return _bits(record, lambda leaf: [0 if leaf.kind in ("float", "pointer") else 0xFF] * leaf.size)
 
 
 def _bits(record: CType, of_scalar: Callable[[CType], list[int]]) -> list[int]:

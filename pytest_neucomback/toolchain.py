@@ -319,7 +319,8 @@ class Toolchain:
     def _link_command(self, object_: str, output: str, harness: Path) -> list[str]:
         return [
             self.linker, *self.arch.ld_flags, "-static", "-nostdlib", "-e", "_start", "-z", "noexecstack",
-            f"--section-start=.nc_stubs={layout.STUBS_ADDR:#x}", "--build-id=none", "-o", output, object_, str(harness),
+            "-z", "relro", f"--section-start=.nc_stubs={layout.STUBS_ADDR:#x}", "--build-id=none", "-o", output,
+            object_, str(harness),
         ]  # fmt: skip
 
     def check_task(self, task: Task) -> None:

@@ -496,15 +496,31 @@ static u64 nc_number(const char *text)
     return n;
 }
 
-/* AT_HWCAP of the auxiliary vector, which follows arguments and environment. */
-static u64 nc_hardware(const u64 *stack)
+/* A value of the auxiliary vector, which follows arguments and environment. */
+static u64 nc_auxiliary(const u64 *stack, u64 wanted)
 {
     const u64 *p = stack + 1 + stack[0] + 1;
     while (*p++)
         ;
     for (; p[0]; p += 2)
-        if (p[0] == 16)
+        if (p[0] == wanted)
             return p[1];
+    return 0;
+}
+
+/* Constant tables that hold addresses: the linker wrote them, nobody else may. */
+static int nc_protect_tables(const u64 *stack)
+{
+    const u8 *header = (const u8 *)nc_auxiliary(stack, 3 /* AT_PHDR */);
+    u64 count = nc_auxiliary(stack, 5 /* AT_PHNUM */);
+    for (u64 i = 0; header && i < count; i++, header += 56) {
+        if (*(const u32 *)header != 0x6474e552 /* PT_GNU_RELRO */)
+            continue;
+        u64 start = *(const u64 *)(header + 16) & ~4095ul;
+        u64 end = (*(const u64 *)(header + 16) + *(const u64 *)(header + 40)) & ~4095ul;
+        if (end > start && nc_syscall3(NC_SYS_mprotect, (i64)start, (i64)(end - start), 1))
+            return -1;
+    }
     return 0;
 }
 
@@ -516,7 +532,7 @@ void nc_main(u64 *stack)
     int fd_mem = (int)nc_number(argv[1]);
     nc_sealed.fd_cmd = (int)nc_number(argv[2]);
     nc_sealed.fd_status = (int)nc_number(argv[3]);
-    nc_vectors = nc_vector_level(nc_hardware(stack));
+    nc_vectors = nc_vector_level(nc_auxiliary(stack, 16 /* AT_HWCAP */));
 
     u64 control_pages = (sizeof(struct nc_control) + 4095) & ~4095ul;
     if (nc_syscall6(NC_SYS_mmap, NC_CONTROL_ADDR, (i64)control_pages, PROT_RW, MAP_SHARED_FIXED_NOREPLACE, fd_mem, 0)
@@ -544,6 +560,8 @@ void nc_main(u64 *stack)
         nc_stop(9);
     if (nc_syscall3(NC_SYS_mprotect, (i64)&nc_sealed, sizeof nc_sealed, 1))
         nc_stop(10);
+    if (nc_protect_tables(stack))
+        nc_stop(11);
 
     u64 alt[3] = {(u64)nc_alt_stack, 0, sizeof nc_alt_stack};
     nc_syscall3(NC_SYS_sigaltstack, (i64)alt, 0, 0);

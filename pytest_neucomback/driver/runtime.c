@@ -103,6 +103,14 @@ static u128 nc_divide(u128 n, u128 d, u128 *rest)
 }
 
 u128 __udivti3(u128 n, u128 d) { u128 r; return nc_divide(n, d, &r); }
+u128 __udivmodti4(u128 n, u128 d, u128 *rest)
+{
+    u128 r, q = nc_divide(n, d, &r);
+    if (rest)
+        *rest = r;
+    return q;
+}
+
 u128 __umodti3(u128 n, u128 d) { u128 r; nc_divide(n, d, &r); return r; }
 static u128 nc_size_of(i128 x) { return x < 0 ? -(u128)x : (u128)x; }
 

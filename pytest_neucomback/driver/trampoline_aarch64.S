@@ -310,6 +310,7 @@ nc_back:
     beside __umodti3
     beside __divti3
     beside __modti3
+    beside __udivmodti4
 
 nc_empty:
     ret

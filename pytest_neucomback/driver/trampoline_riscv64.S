@@ -270,6 +270,7 @@ nc_back:
     beside __umodti3
     beside __divti3
     beside __modti3
+    beside __udivmodti4
 
 nc_empty:
     ret
@@ -297,5 +298,9 @@ _start:
     andi sp, sp, -16
     call nc_main
     ebreak
+
+/* Without a section that can be written and holds something, ld makes code and data one segment. */
+    .section .sdata,"aw",%progbits
+    .word 1
 
     .section .note.GNU-stack,"",%progbits

@@ -291,6 +291,7 @@ nc_back:
     beside __umodti3
     beside __divti3
     beside __modti3
+    beside __udivmodti4
 
 nc_empty:
     retq

@@ -131,11 +131,13 @@ def _check_task(toolchain: Toolchain, task: Task, ir: str, finding: Finding, *, 
     plan = toolchain.plan(task)
     defined = DefinedInputs(plan, toolchain, toolchain, sandbox=toolchain.sandbox)
     with defined.checking() as is_defined:
-        bad = [i for i in range(TRIED) if not is_defined(draw(plan, f"stored:{i}"))]
+        bad = []
+        for number in range(TRIED):
+            vector = draw(plan, f"stored:{number}")
+            if not is_defined(vector):
+                bad.append(f"{defined.why} on {vector.label}")
         if bad:
-            why = f"its C is undefined on {len(bad)} of {TRIED} random vectors ({defined.why})"
-            first = draw(plan, f"stored:{bad[0]}")
-            finding.problems.append(f"{why}, first stored:{bad[0]}: {first.label}")
+            finding.problems.append(f"its C is undefined on {len(bad)} of {TRIED} random vectors; first: {bad[0]}")
     finding.reach = seen = reach(toolchain, task)
     if seen.discarded:
         finding.problems.append(f"its C is undefined on {seen.discarded} fixed vectors")

@@ -41,6 +41,10 @@ _COMMON = (
     "-std=gnu11", "-w", "-ffp-contract=off", "-fno-pie", "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
     "-fno-unwind-tables", "-nostdinc",
 )  # fmt: skip
+_SUFFIXES = (
+    "-D__INT64_C_SUFFIX__=L", "-D__UINT64_C_SUFFIX__=UL", "-D__UINT32_C_SUFFIX__=U", "-D__INTMAX_C_SUFFIX__=L",
+    "-D__UINTMAX_C_SUFFIX__=UL",
+)  # fmt: skip
 _SANITIZE = (
     "-fsanitize=undefined,bounds,local-bounds,float-cast-overflow", "-fno-sanitize=function", "-fsanitize-trap=all",
 )  # fmt: skip
@@ -173,8 +177,8 @@ class Toolchain:
         elif compiler == "gcc":
             own = [need_program(self.arch.gcc, self.arch.packages["gcc"][0]), *self.arch.gcc_flags]
             # clang's headers serve gcc as well (gcc's own want a libc), once gcc has a further folder to look for
-            # "next" headers in and two of clang's questions are answered.
-            include += ["-idirafter", str(DRIVER), "-D__has_feature(x)=0", "-D__building_module(x)=0"]
+            # "next" headers in, two of clang's questions are answered, and UINT64_C and its like know their suffixes.
+            include += ["-idirafter", str(DRIVER), "-D__has_feature(x)=0", "-D__building_module(x)=0", *_SUFFIXES]
         else:
             raise ConfigError(f"unknown compiler {compiler!r}. Known: clang, gcc.")
         return [*own, f"-{opt}", f"-march={self.march}", *_COMMON, *include]

@@ -484,6 +484,17 @@ def test_mock_sees_the_order_of_stores(
     assert "a store before the call is missing" in verdict.diagnostic
 
 
+@pytest.mark.parametrize("compiler", ["clang", "gcc"])
+def test_constants_of_stdint_have_their_width(toolchain: Toolchain, tmp_path: Path, compiler: str) -> None:
+    """UINT64_C and its like are as wide and as signed for gcc, which reads clang's header, as for clang."""
+    checks = {"UINT64_C(0)": (8, 0), "INT64_C(0)": (8, 1), "UINT32_C(0)": (4, 0), "UINTMAX_C(0)": (8, 0)}
+    lines = ["#include <stdint.h>"]
+    for text, (size, signed) in checks.items():
+        lines.append(f'_Static_assert(sizeof({text}) == {size} && ({text} - 1 < 0) == {signed}, "{text}");')
+    (tmp_path / "u.c").write_text("\n".join([*lines, "void f(void) {}", ""]))
+    toolchain.compile_source(compiler, "O1", tmp_path / "u.c")
+
+
 def test_missing_mock_calls_are_counted(
     bundled: dict[str, Task], toolchain: Toolchain, arch: str, judge: Judge, tmp_path: Path
 ) -> None:

@@ -28,6 +28,8 @@ EDGE_SHARE = 0.25
 """How often a fresh vector asks for one of the task's edges."""
 PLAIN_FIXED = 16
 """Vectors of the fixed stage behind the edges."""
+DRAWN_RETURNS = 32
+"""Return values of a mock that nobody gave any, before they come round again."""
 SHOWN_CHARS = 600
 _MISSING: Any = object()
 
@@ -350,16 +352,20 @@ def mock_script(task: Task, signature: Any, values: Values, rng: Rng, encoder: E
         if given is None:
             listed = mock.entry.get("returns")
             if isinstance(listed, dict):
-                given = [rng.pick(listed["values"]) for _ in range(MOCK_RETURNS)]
+                given = [rng.pick(listed["values"]) for _ in range(DRAWN_RETURNS)]
             elif listed is not None:
                 given = [listed]
         type_ = mock.external.returns
         if given is None:
-            given = [_any_return(type_, rng) for _ in range(MOCK_RETURNS)]
+            given = [_any_return(type_, rng) for _ in range(DRAWN_RETURNS)]
         elif not isinstance(given, list | tuple):
             given = [given]
+        if len(given) > MOCK_RETURNS:
+            raise ConfigError(
+                f"{task.yaml_path}: draw gives {mock.name} {len(given)} return values; at most {MOCK_RETURNS} are possible"
+            )
         words = []
-        for number, value in enumerate(given[:MOCK_RETURNS]):
+        for number, value in enumerate(given):
             if type_.kind == "void":
                 words.append(0)
                 continue

@@ -33,7 +33,7 @@ from .draws import MockScript
 from .errors import ConfigError
 from .glue import argument_slots
 from .inputs import Bytes, Vector, draw_with, encode_argument
-from .layout import MAX_ARGS, MOCK_RETURNS
+from .layout import MAX_ARGS
 from .mocks import fills, mocks
 from .mutants import Mutant
 from .oracle import FloatRule
@@ -257,7 +257,7 @@ class OtherVectors:
 
 def _script(rng: _SplitMix, plan: Plan) -> MockScript:
     known = mocks(plan.task, plan.signature)
-    returns = tuple(tuple(int(w) & 0x7FFFFFFF for w in rng.words(MOCK_RETURNS)) for _ in known)
+    returns = tuple(tuple(int(w) & 0x7FFFFFFF for w in rng.words(draws.DRAWN_RETURNS)) for _ in known)
     written = tuple(
         tuple(rng.words(-(-f.stride // 8)).tobytes()[: f.stride] for _ in range(4))
         for f in fills(plan.task, plan.signature)

@@ -20,7 +20,7 @@ from .errors import ConfigError
 from .glue import argument_slots
 from .inputs import Vector
 from .judge import LIMIT_FACTOR, LIMIT_FLOOR_S, Failure, Judge, JudgeSettings
-from .layout import STUBS_ADDR
+from .layout import MOCK_RETURNS, STUBS_ADDR
 from .mocks import mock_sources, mocks
 from .oracle import FloatRule, scalars
 from .records import RECORDS_FILE, RUN_FILE, file_stem, load_results, record_from_json
@@ -317,7 +317,7 @@ def _answers(vector: Vector) -> list[str]:
     data = [", ".join(str(b) for b in raw) or "0" for _, _, raw in images]
     return [
         f"#define N_MOCKS {len(returns)}",
-        "static const struct { unsigned count; uint64_t words[32]; } mock_returns[N_MOCKS + 1] = {",
+        f"static const struct {{ unsigned count; uint64_t words[{MOCK_RETURNS}]; }} mock_returns[N_MOCKS + 1] = {{",
         *[f"    {{{len(words)}, {{{text}}}}}," for words, text in zip(script.returns, returns, strict=True)],
         "    {0},",
         "};",

@@ -13,7 +13,7 @@ typedef long i64;
 #define NC_MAX_ARGS 64
 #define NC_MAX_SAMPLES 4096
 #define NC_MAX_MOCKS 16
-#define NC_MOCK_RETURNS 32
+#define NC_MOCK_RETURNS 256
 #define NC_MAX_FILLS 8
 #define NC_MOCK_DATA 16384
 #define NC_MOCK_LOG 1024

@@ -362,7 +362,7 @@ def mock_script(task: Task, signature: Any, values: Values, rng: Rng, encoder: E
             given = [given]
         if len(given) > MOCK_RETURNS:
             raise ConfigError(
-                f"{task.yaml_path}: draw gives {mock.name} {len(given)} return values; at most {MOCK_RETURNS} are possible"
+                f"{task.yaml_path}: draw gives {mock.name} {len(given)} return values; {MOCK_RETURNS} are possible"
             )
         words = []
         for number, value in enumerate(given):

@@ -113,12 +113,14 @@ def glue_source(task: Task, signature: Signature, arch: Arch) -> str:
     if signature.returns.kind != "void":
         call = f"*({returns} *)nc_ret = {call}"
     use = argument_use(signature, arch)
+    records = [t for t in (signature.returns, *(p.type for p in signature.params)) if t.kind == "record"]
     facts = {
         "int_args": use.int_args,
         "fp_args": use.fp_args,
         "narrow_fp_args": use.narrow_fp_args,
         "stack_args": use.stack_bytes,
         "result_address": int(use.result_address),
+        "copy_bytes": max((t.size for t in records), default=0),
         "x87_result": int(signature.returns.kind == "float" and signature.returns.size > 8),
     }
     return "\n".join(

@@ -130,7 +130,7 @@ class Toolchain:
     def __init__(self, arch: str, *, march: str | None = None, cache: Path, sandbox: bool = True) -> None:
         self.arch = load_arches()[arch]
         self.march = march or self.arch.march
-        self.cache = cache
+        self.cache = cache.resolve()  # programs are run in other folders
         self.sandbox = sandbox
         tools = self.arch.packages["tools"][0]
         self.clang = need_program(CLANG, CLANG_PACKAGE)

@@ -113,6 +113,8 @@ extern struct nc_image nc_image;
 static u64 nc_random_state;
 static u64 nc_stack_top;
 static u64 nc_watched[512], nc_watch_from, nc_watch_words;
+static u64 nc_callees[24]; /* where structs begin that lie in the caller's frame and are the callee's to write */
+static u32 nc_n_callees;
 
 static u64 nc_random(void) /* splitmix64 */
 {
@@ -122,14 +124,41 @@ static u64 nc_random(void) /* splitmix64 */
     return z ^ z >> 31;
 }
 
+/* The room for a returned struct, and the copy of a struct that is passed by reference, belong to the callee. */
+static void nc_note_callees(u64 address)
+{
+    u64 end = nc_watch_from + 8 * nc_watch_words;
+    if (nc_copy_bytes && address + nc_copy_bytes > nc_watch_from && address < end && nc_n_callees < 24)
+        nc_callees[nc_n_callees++] = address;
+}
+
+static int nc_is_callees(u64 address)
+{
+    for (u32 i = 0; i < nc_n_callees; i++)
+        if (address + 8 > nc_callees[i] && address < nc_callees[i] + nc_copy_bytes)
+            return 1;
+    return 0;
+}
+
 /* Called by the trampoline when the argument registers are in nc_image; `arguments` is where stack arguments begin. */
 void nc_prepare(u64 arguments)
 {
     static const signed char ints[] = NC_INT_ARGS, gprs[] = NC_PRESERVED_GPR, vecs[] = NC_PRESERVED_VEC;
     const u64 *junk = NC_CTL->junk;
     u64 keep[NC_N_GPR] = {0};
-    for (u32 i = 0; i < nc_int_args && i < sizeof ints; i++)
+    nc_watch_from = arguments + nc_stack_args;
+    nc_watch_words = (nc_stack_top + NC_CANARY - nc_watch_from) / 8;
+    if (nc_watch_words > 512)
+        nc_watch_words = 512;
+    nc_n_callees = 0;
+    for (u32 i = 0; i < nc_int_args && i < sizeof ints; i++) {
         keep[ints[i]] = 1;
+        nc_note_callees(nc_image.gpr[ints[i]]);
+    }
+    for (u64 at = arguments; at < nc_watch_from; at += 8)
+        nc_note_callees(*(const u64 *)at);
+    if (NC_RESULT_GPR >= 0 && nc_result_address)
+        nc_note_callees(nc_image.gpr[NC_RESULT_GPR < 0 ? 0 : NC_RESULT_GPR]);
     if (NC_RESULT_GPR >= 0 && nc_result_address)
         keep[NC_RESULT_GPR < 0 ? 0 : NC_RESULT_GPR] = 1;
     for (u32 i = 0; i < NC_N_GPR; i++)
@@ -151,10 +180,6 @@ void nc_prepare(u64 arguments)
         nc_image.vec[vecs[i]][0] = *junk++;
     nc_fill_flags(&nc_image, nc_random());
     nc_depth = 0;
-    nc_watch_from = arguments + nc_stack_args;
-    nc_watch_words = (nc_stack_top + NC_CANARY - nc_watch_from) / 8;
-    if (nc_watch_words > 512)
-        nc_watch_words = 512;
     for (u64 i = 0; i < nc_watch_words; i++)
         nc_watched[i] = ((const u64 *)nc_watch_from)[i];
 }
@@ -175,7 +200,7 @@ void nc_inspect(void)
         *seen = c->junk[seen - c->seen] ^ nc_image.gpr[untouched[i]];
 #endif
     for (u64 i = nc_watch_words; i-- > 0;)
-        if (nc_watched[i] != ((const u64 *)nc_watch_from)[i]) {
+        if (nc_watched[i] != ((const u64 *)nc_watch_from)[i] && !nc_is_callees(nc_watch_from + 8 * i)) {
             c->stack_error = 1 + nc_stack_args + 8 * i;
             ((u64 *)nc_watch_from)[i] = nc_watched[i]; /* the glue has to return from here */
         }

@@ -87,7 +87,8 @@ extern u32 nc_depth;
 /* glue of the task */
 extern void nc_invoke(void);
 /* Registers and stack bytes that the task's arguments take; a register more is called used where that is not clear. */
-extern const u32 nc_int_args, nc_fp_args, nc_narrow_fp_args, nc_stack_args, nc_result_address, nc_x87_result;
+extern const u32 nc_int_args, nc_fp_args, nc_narrow_fp_args, nc_stack_args, nc_result_address, nc_copy_bytes,
+    nc_x87_result;
 extern void (*const nc_candidate_entry)(void);
 
 #include "nc_mock.h"

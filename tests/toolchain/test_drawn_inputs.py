@@ -214,3 +214,29 @@ def test_what_compilers_call_is_there(make_task: MakeTask, attempt: Try) -> None
     for compiler in ("clang-O0", "clang-O3", "gcc-O2", "gcc-O3"):
         verdict = attempt(task, compiler=compiler)
         assert verdict == "correct", verdict.diagnostic
+
+
+STRUCTS_C = """\
+#include <stdint.h>
+struct big { uint64_t w[9]; double d; };
+struct big turn(int k, struct big a, uint64_t x, struct big b)
+{
+    struct big r;
+    for (int i = 0; i < 9; i++) {
+        a.w[i] += x << (k & 7);
+        b.w[8 - i] ^= a.w[i];
+        r.w[i] = b.w[8 - i] - a.w[8 - i];
+    }
+    r.d = a.d * 2 + b.d;
+    return r;
+}
+"""
+
+
+def test_structs_in_memory_belong_to_the_callee(make_task: MakeTask, attempt: Try) -> None:
+    """A returned struct's room and copies passed by reference lie in the caller's frame; writing there is right."""
+    task = make_task("turn", STRUCTS_C, "draw: |\n  return {'k': rng.bits(31)}\n")
+    for compiler in ("clang-O0", "clang-O3", "gcc-O2", "gcc-O0"):
+        verdict = attempt(task, compiler=compiler)
+        assert verdict == "correct", verdict.diagnostic
+    assert attempt(task, old="r.d = a.d * 2 + b.d", new="r.d = a.d * 2 - b.d") == "wrong_output"

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from . import proofs
-from .equivalence import MachineCode, OtherVectors, compare_on, mutant_key, reviewed
+from .equivalence import Group, MachineCode, OtherVectors, compare_on, mutant_key, reviewed
 from .errors import ConfigError, HarnessError
 from .faults import GROUPS, faults
 from .inputs import draw
@@ -204,39 +204,37 @@ class _Bench:
                 survivors.setdefault(name, []).append(mutant)
             elif verdict.fresh_vectors == 0:
                 report.killed_by_fixed += 1
-        for name, mutants in survivors.items():
-            report.survivors += self._explain(task, name, compiled[name], mutants, report.vectors)
+        report.survivors += self._explain(task, compiled, survivors, report.vectors)
 
     def _explain(
-        self, task: Task, compiler: str, unmutated: str, mutants: Sequence[Mutant], vectors: int
+        self, task: Task, compiled: Mapping[str, str], survivors: Mapping[str, Sequence[Mutant]], vectors: int
     ) -> list[Survivor]:
-        rows = [Survivor(mutant_key(self.arch, task.id, compiler, m), m.kind) for m in mutants]
-        open_: list[tuple[Survivor, Mutant]] = []
+        """Arguments for mutants that were accepted, by the compiler whose code they come from."""
+        rows: list[Survivor] = []
+        open_: dict[str, list[tuple[Survivor, Mutant]]] = {}
         plan = self.toolchain.plan(task)
-        for row, mutant in zip(rows, mutants, strict=True):
-            if proof := proofs.prove(unmutated, mutant, plan):
-                row.argument, row.reason = PROOF, proof
-            elif row.key in reviewed():
-                row.argument, row.reason = READING, reviewed()[row.key]
-            else:
-                open_.append((row, mutant))
-        if open_:
-            left = [m for _, m in open_]
-            other = OtherVectors(plan, self.scope.seed)
-            numbers = range(OTHER_FACTOR * vectors)
-            fared = compare_on(
-                self.toolchain,
-                task,
-                unmutated,
-                left,
-                map(other.vector, numbers),
-                sandbox=self.scope.sandbox,
-                budget_s=OTHER_BUDGET_S,
-            )
-            for index, (row, mutant) in enumerate(open_):
-                if index in fared.killed:
-                    row.reason = f"wrong, but accepted: {fared.killed[index]}"
-                    row.found = self._search(task, unmutated, mutant)
+        for compiler, mutants in survivors.items():
+            for mutant in mutants:
+                row = Survivor(mutant_key(self.arch, task.id, compiler, mutant), mutant.kind)
+                rows.append(row)
+                if proof := proofs.prove(compiled[compiler], mutant, plan):
+                    row.argument, row.reason = PROOF, proof
+                elif row.key in reviewed():
+                    row.argument, row.reason = READING, reviewed()[row.key]
+                else:
+                    open_.setdefault(compiler, []).append((row, mutant))
+        if not open_:
+            return rows
+        groups = [Group(compiled[name], [m for _, m in found]) for name, found in open_.items()]
+        numbers = range(OTHER_FACTOR * vectors)
+        other = map(OtherVectors(plan, self.scope.seed).vector, numbers)
+        sandbox = self.scope.sandbox
+        fared = compare_on(self.toolchain, task, groups, other, sandbox=sandbox, budget_s=OTHER_BUDGET_S)
+        for g, (name, found) in enumerate(open_.items()):
+            for i, (row, mutant) in enumerate(found):
+                if (g, i) in fared.killed:
+                    row.reason = f"wrong, but accepted: {fared.killed[g, i]}"
+                    row.found = self._search(task, compiled[name], mutant)
                 elif fared.vectors + fared.discarded >= len(numbers) and fared.vectors >= len(numbers) // 2:
                     row.argument = VECTORS
                     row.reason = f"no difference on {fared.vectors} vectors of the other generator"
@@ -248,7 +246,8 @@ class _Bench:
         """The first random vector of the task's own that kills a mutant."""
         plan = self.toolchain.plan(task)
         vectors = (draw(plan, f"stored:{i}") for i in range(self.scope.search))
-        killed = compare_on(self.toolchain, task, unmutated, [mutant], vectors, sandbox=self.scope.sandbox).killed
+        group = Group(unmutated, [mutant])
+        killed = compare_on(self.toolchain, task, [group], vectors, sandbox=self.scope.sandbox).killed
         return tuple(int(text.split(" ")[0].split(":")[1]) for text in killed.values())
 
 

@@ -26,7 +26,7 @@ from .tasks import Task
 T = TypeVar("T")
 EDGE_SHARE = 0.25
 """How often a fresh vector asks for one of the task's edges."""
-PLAIN_FIXED = 16
+PLAIN_FIXED = 48
 """Vectors of the fixed stage behind the edges."""
 DRAWN_RETURNS = 32
 """Return values of a mock that nobody gave any, before they come round again."""
@@ -96,7 +96,13 @@ class Rng:
         """``count`` different ones in random order."""
         if count > len(values):
             raise ValueError(f"rng.sample: {count} of {len(values)} values")
-        return self.shuffled(values)[:count]
+        if len(values) <= 4096:
+            return self.shuffled(values)[:count]
+        chosen: dict[builtins.int, T] = {}  # a range may be far too long for a list
+        while len(chosen) < count:
+            at = self.int(0, len(values) - 1)
+            chosen.setdefault(at, values[at])
+        return list(chosen.values())
 
     def bytes(self, count: builtins.int) -> builtins.bytes:
         """``count`` random bytes."""

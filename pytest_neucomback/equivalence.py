@@ -168,6 +168,9 @@ class _SplitMix:
         return (self.words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+_MASK = (1 << 64) - 1
+
+
 class _OtherRng(draws.Rng):
     """Random numbers for a task's own code, of another source and other shapes: more ends, other odds, uniform widths.
 
@@ -176,11 +179,16 @@ class _OtherRng(draws.Rng):
 
     def __init__(self, seed: builtins.int) -> None:
         super().__init__(0)
-        self._source = _SplitMix(seed)
+        self._state = seed & _MASK
 
     def bits(self, count: builtins.int) -> builtins.int:
-        words = self._source.words(-(-count // 64)) if count else ()
-        value = sum(int(w) << 64 * i for i, w in enumerate(words))
+        value = 0
+        for _ in range(-(-count // 64)):
+            self._state = (self._state + 0x9E3779B97F4A7C15) & _MASK
+            z = self._state
+            z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & _MASK
+            z = ((z ^ z >> 27) * 0x94D049BB133111EB) & _MASK
+            value = value << 64 | (z ^ z >> 31)
         return value >> (-count % 64)
 
     def int(self, low: builtins.int, high: builtins.int) -> builtins.int:
@@ -360,33 +368,41 @@ def _pointer(rng: _SplitMix, plan: Plan, name: str, type_: CType, entry: Mapping
 
 
 @dataclass(frozen=True)
+class Group:
+    """Mutants of one compiler's code of a task."""
+
+    unmutated: str
+    mutants: Sequence[Mutant]
+
+
+@dataclass(frozen=True)
 class Comparison:
     """How mutants fared against the golden build on many vectors."""
 
     vectors: int
     """Vectors that all survivors have run."""
     discarded: int
-    """Vectors on which the golden build ended otherwise than by returning, or the unmutated code disagreed with it."""
-    killed: Mapping[int, str]
-    """By place in the list: the vector that showed a difference, and how."""
+    """Vectors on which the golden build ended otherwise than by returning."""
+    killed: Mapping[tuple[int, int], str]
+    """By group and place in it: the vector that showed a difference, and how."""
 
 
 def compare_on(
     toolchain: Toolchain,
     task: Task,
-    unmutated: str,
-    mutants: Sequence[Mutant],
+    groups: Sequence[Group],
     vectors: Iterable[Vector],
     *,
     sandbox: bool = True,
     budget_s: float = float("inf"),
 ) -> Comparison:
-    """Run golden build, unmutated code and mutants side by side; a mutant is done once a vector shows a difference.
+    """Run golden build and mutants side by side; a mutant is done once a vector shows a difference.
 
-    Stops after ``budget_s`` seconds.
+    Where one differs the unmutated code is asked as well: if it disagrees with the golden build in its turn, the vector
+    is outside of what the task defines, and says nothing. Stops after ``budget_s`` seconds.
     """
     give_up = time.monotonic() + budget_s
-    rule, killed = FloatRule(0), dict[int, str]()
+    rule, killed = FloatRule(0), dict[tuple[int, int], str]()
     ran = discarded = 0
     with contextlib.ExitStack() as stack:
 
@@ -402,8 +418,19 @@ def compare_on(
 
         golden = started(toolchain.golden(task))
         plan = golden.plan
-        control = started(built(unmutated))
-        alive = {i: started(built(m.assembly)) for i, m in enumerate(mutants)}
+        builds = {(g, i): built(m.assembly) for g, group in enumerate(groups) for i, m in enumerate(group.mutants)}
+        originals = [built(group.unmutated) for group in groups]
+        alive = {key: started(build) for key, build in builds.items()}
+        controls: dict[int, Guest] = {}
+
+        def difference(guest: Guest, vector: Vector, expected: oracle.Snapshot, limit_s: float) -> str | None:
+            guest.load(vector)
+            ended = guest.call(limit_s)
+            if ended.status != "done":
+                return ended.status
+            findings = oracle.compare(plan, vector, expected, guest, rule)
+            return findings.verdict().detail if findings else None
+
         for vector in vectors:
             if not alive or time.monotonic() > give_up:
                 break
@@ -415,18 +442,17 @@ def compare_on(
                 continue
             expected = oracle.take_snapshot(golden)
             limit = 10 * result.wall_s + 1.0
-            control.load(vector)
-            if control.call(limit).status != "done" or oracle.compare(plan, vector, expected, control, rule):
-                discarded += 1
-                control = started(built(unmutated))
-                continue
             ran += 1
-            for index, guest in list(alive.items()):
-                guest.load(vector)
-                ended = guest.call(limit)
-                findings = oracle.compare(plan, vector, expected, guest, rule) if ended.status == "done" else None
-                if findings is not None or ended.status != "done":
-                    how = findings.verdict().detail if findings else ended.status
-                    killed[index] = f"{vector.spec} ({vector.label}): {how}"
-                    del alive[index]
+            for key, guest in list(alive.items()):
+                how = difference(guest, vector, expected, limit)
+                if how is None:
+                    continue
+                group = key[0]
+                if group not in controls or not controls[group].alive:
+                    controls[group] = started(originals[group])
+                if difference(controls[group], vector, expected, limit) is None:
+                    killed[key] = f"{vector.spec} ({vector.label}): {how}"
+                    del alive[key]
+                elif not guest.alive:
+                    alive[key] = started(builds[key])
     return Comparison(ran, discarded, killed)

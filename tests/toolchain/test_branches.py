@@ -9,6 +9,7 @@ import pytest
 
 from pytest_neucomback.branches import find_vectors, reach
 from pytest_neucomback.cli import main
+from pytest_neucomback.draws import PLAIN_FIXED
 from pytest_neucomback.errors import ToolMissing
 from pytest_neucomback.tasks import Task, load_task
 from pytest_neucomback.toolchain import Toolchain
@@ -64,7 +65,7 @@ def test_missed_outcomes_are_named(native: Toolchain, meter_task: Callable[[str,
     assert ("return v > 90 && (v & 1) ? 2 : 1;", True) in missed
     assert ("if (v < 0)", False) not in missed
     assert not any("case" in text for text, _ in missed)
-    assert found.vectors == 16
+    assert found.vectors == PLAIN_FIXED
 
 
 def test_everything_reached_is_nothing_missed(native: Toolchain, meter_task: Callable[[str, str], Task]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pytest_neucomback import calibrate as calibration
 from pytest_neucomback.calibrate import Calibration, Scope, as_json, as_markdown, as_text
 from pytest_neucomback.cli import main
-from pytest_neucomback.equivalence import MachineCode, OtherVectors, compare_on
+from pytest_neucomback.equivalence import Group, MachineCode, OtherVectors, compare_on
 from pytest_neucomback.errors import ConfigError
 from pytest_neucomback.glue import argument_slots
 from pytest_neucomback.mutants import draw_mutants
@@ -102,8 +102,8 @@ def test_other_vectors_tell_a_wrong_mutant_from_the_original(native: Toolchain, 
     same = replace(mutants[0], assembly=assembly)
     wrong = next(m for m in mutants if m.kind == "deleted store")
     other = OtherVectors(native.plan(pick), 3)
-    fared = compare_on(native, pick, assembly, [same, wrong], (other.vector(i) for i in range(40)))
-    assert set(fared.killed) == {1}
+    fared = compare_on(native, pick, [Group(assembly, [same, wrong])], (other.vector(i) for i in range(40)))
+    assert set(fared.killed) == {(0, 1)}
     assert fared.vectors == 40
 
 

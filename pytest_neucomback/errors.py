@@ -23,6 +23,10 @@ class ModelUnavailable(NeucombackError):
     """A model gave no reply: endpoint down, key refused, time-out. The item is ``unjudged``, not wrong."""
 
 
+class BudgetSpent(ModelUnavailable):
+    """--nc-budget-usd or --nc-budget-tokens is used up. The item is ``unjudged``; a larger budget goes on."""
+
+
 class HarnessError(NeucombackError):
     """Our own part failed (golden build, driver, sandbox start). The item is ``unjudged``."""
 

@@ -17,6 +17,9 @@ import pytest
 from .arches import host_arch, load_arches
 from .errors import ConfigError
 
+LEARN_EXTENSIONS = ("gate", "failed", "dedupe", "budget", "leak", "difficulty", "stop")
+"""What prompt learning does beyond the published method; docs/prompt-learning.md explains each."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -51,6 +54,19 @@ class Settings:
     fail_under: str | None
     sandbox: bool
     models_file: Path | None
+    budget_usd: float | None = None
+    budget_tokens: int | None = None
+    learn_model: str | None = None
+    """None: the model that is evaluated."""
+    learn_optimizer: str = "paper"
+    learn_epochs: int = 3
+    learn_batch: int = 5
+    learn_train: int | None = None
+    learn_valid: int | None = None
+    learn_extensions: tuple[str, ...] = ()
+    learn_rules_chars: int = 6000
+    learn_prompt: bool = False
+    learn_test: bool = False
 
     def debug_rounds_for(self, level: str) -> int:
         """Self-debug rounds after each generation or optimisation."""
@@ -64,7 +80,9 @@ class Settings:
 
     def as_command(self) -> dict[str, Any]:
         """What makes two commands the same run: everything but where the results and the cache lie."""
-        skipped = {"report", "cache", "use_cache", "concurrency", "fail_under", "models_file"}
+        skipped = {
+            "report", "cache", "use_cache", "concurrency", "fail_under", "models_file", "budget_usd", "budget_tokens",
+        }  # fmt: skip
         return {k: list(v) if isinstance(v, tuple) else v for k, v in self.__dict__.items() if k not in skipped}
 
 
@@ -106,6 +124,22 @@ def _fp(text: str) -> str:
     if text != "exact" and not (text.startswith("ulp:") and text[4:].isascii() and text[4:].isdigit()):
         raise ValueError
     return text
+
+
+def _amount(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
+
+
+def _extensions(text: str) -> tuple[str, ...]:
+    if text in ("all", "none"):
+        return LEARN_EXTENSIONS if text == "all" else ()
+    names = _words(text)
+    if not names or not set(names) <= set(LEARN_EXTENSIONS):
+        raise ValueError
+    return tuple(name for name in LEARN_EXTENSIONS if name in names)
 
 
 def _text(text: str) -> str:
@@ -162,8 +196,23 @@ OPTIONS = (
     Option("report", _path, "a folder", None, "Folder for results.json, results.jsonl and transcripts/. Default: reports/<run id>/.", "DIR"),
     Option("fail-under", _text, "acc:0.45", None, "Fail the run when a figure is below this, such as acc:0.45 or acc_perf:0.2; wrong candidates are then reported, not red.", "FIGURE:X"),
     Option("models-file", _path, "a YAML file", None, "YAML file with models of your own, added to the registry. Default: neucomback.models.yaml if there is one.", "PATH"),
+    Option("budget-usd", _amount, "an amount above 0", None, "Stop asking models when this is spent, in US dollars, all workers together. Default: no limit.", "X"),
+    Option("budget-tokens", _whole(1), "a whole number from 1", None, "Stop asking models when so many tokens are used, in and out. Default: no limit.", "N"),
+    Option("learn-model", _text, "a model string", None, "The teacher, which reads trajectories and writes rules. Default: the model of --nc-model.", "NAME"),
+    Option("learn-optimizer", _one_of("paper", "gepa"), "paper or gepa", "paper", "How a prompt is learned: paper (docs/prompt-learning.md) or gepa (needs the package gepa). Default: paper.", "NAME"),
+    Option("learn-epochs", _whole(1, 100), "a whole number from 1", "3", "Epochs of prompt learning. Default: 3.", "N"),
+    Option("learn-batch", _whole(1, 1000), "a whole number from 1", "5", "Tasks a batch. Default: 5.", "N"),
+    Option("learn-train", _whole(1), "a whole number from 1", None, "Learn from so many tasks of the train split, drawn by the seed. Default: all.", "N"),
+    Option("learn-valid", _whole(1), "a whole number from 1", None, "Select on so many tasks of the valid split, drawn by the seed. Default: all.", "N"),
+    Option("learn-extensions", _extensions, f"all, none, or some of {','.join(LEARN_EXTENSIONS)}", "all", f"What learning does beyond the published method: {','.join(LEARN_EXTENSIONS)}, all or none. Default: all.", "A,B"),
+    Option("learn-rules-chars", _whole(200, 1_000_000), "a whole number from 200", "6000", "Longest set of learned rules, in characters. Default: 6000.", "N"),
 )  # fmt: skip
 FLAGS = (
+    (
+        "learn-prompt",
+        "Learn a prompt for the model on each architecture and level instead of evaluating; stores the winner.",
+    ),
+    ("learn-test", "After learning, run baseline and winner once on the test split and compare them."),
     ("show-reference", "Optimisation prompts may show the reference's assembly."),
     ("no-cache", "Neither read nor write the reply cache."),
     ("unsafe-no-sandbox", "Run candidates without bubblewrap, in containers that forbid it; recorded in the results."),
@@ -251,6 +300,18 @@ def read_settings(config: pytest.Config) -> Settings:
         fail_under=values["nc_fail_under"],
         sandbox=not flags["nc_unsafe_no_sandbox"],
         models_file=config.invocation_params.dir / values["nc_models_file"] if values["nc_models_file"] else None,
+        budget_usd=values["nc_budget_usd"],
+        budget_tokens=values["nc_budget_tokens"],
+        learn_model=values["nc_learn_model"],
+        learn_optimizer=values["nc_learn_optimizer"],
+        learn_epochs=values["nc_learn_epochs"],
+        learn_batch=values["nc_learn_batch"],
+        learn_train=values["nc_learn_train"],
+        learn_valid=values["nc_learn_valid"],
+        learn_extensions=values["nc_learn_extensions"],
+        learn_rules_chars=values["nc_learn_rules_chars"],
+        learn_prompt=flags["nc_learn_prompt"],
+        learn_test=flags["nc_learn_test"],
     )
 
 

@@ -457,7 +457,7 @@ class Controller:
         taken = f", going on with an unfinished run ({earlier} items are done)" if earlier else ""
         return [
             f"neucomback: results in {shown(self.folder.path)}, seed {self.folder.seed}{taken}",
-            *(f"neucomback: {problem}" for problem in self.engine.dead.values()),
+            *(f"neucomback: {problem}" for problem in self.engine.desk.dead.values()),
         ]
 
     @pytest.hookimpl(optionalhook=True)

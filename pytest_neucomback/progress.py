@@ -79,7 +79,7 @@ class ProgressLine:
             progress.cost_usd,
             elapsed * progress.done / max(progress.done - progress.resumed, 1),
             progress.in_flight,
-            self._engine.pool.waiting + self._engine.pool.busy,
+            self._engine.desk.pool.waiting + self._engine.desk.pool.busy,
             faster=progress.faster,
         )
 

@@ -1,0 +1,289 @@
+"""The desk: what every conversation needs, whoever holds it.
+
+Models behind the reply cache, a limit on requests in flight and the budget of the run; workers that judge and time;
+IR for prompts. It lives in one event loop. The engine runs items over it, prompt learning its trials.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import functools
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+
+from .arches import load_arches
+from .cache import Feedback, ReplyCache, request_key
+from .errors import BudgetSpent, ModelUnavailable
+from .models import ApiModel, Model
+from .options import Settings
+from .pool import JudgeJob, JudgePool, TimeJob
+from .prompts import Conversation, Prompt, converse
+from .rounds import Limits, Steps, Trajectory, run_item
+from .tasks import Task
+from .toolchain import Toolchain
+from .types import ItemKey, Judgement, Message, ModelRequest, Outcome, Reply, Timing, Usage, Verdict
+
+FAILURES_TO_GIVE_UP = 3
+"""Items in a row that an endpoint may leave without a reply before the rest of its items are not tried."""
+FIRST_REPLY_TOKENS = 2_000
+"""What a request is expected to use before the first reply has shown it; for the budget."""
+
+
+@dataclass
+class Progress:
+    """Counters for the progress line; read from other threads, written in the loop."""
+
+    total: int = 0
+    done: int = 0
+    judged: int = 0
+    correct: int = 0
+    faster: int | None = None
+    resumed: int = 0
+    """Of ``done``: taken over from an earlier part of this run."""
+    usage: Usage = field(default_factory=Usage)
+    """Tokens of replies that were asked for now; cached ones are left out."""
+    cost_usd: float | None = None
+    replies: int = 0
+    """Replies that were asked for now."""
+    in_flight: int = 0
+    started: float = field(default_factory=time.monotonic)
+    notice: str = ""
+    """The last thing worth telling, such as a retry."""
+
+
+@dataclass
+class Ticket:
+    """One conversation while it runs."""
+
+    key: ItemKey
+    task: Task
+    model: Model
+    timeout_s: float | None = None
+    """Bounds the judging of this conversation, in seconds."""
+    trajectory: Trajectory = field(default_factory=Trajectory)
+    requests: int = 0
+    judge_s: float = 0.0
+
+    def timeout_left(self) -> float | None:
+        """Seconds of judging left to the item, or None without a limit."""
+        return None if not self.timeout_s else self.timeout_s - self.judge_s
+
+
+class Desk:
+    """Serves conversations. Everything but the constructor belongs to one event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tasks: Mapping[str, Task],
+        models: Mapping[str, Model],
+        toolchains: Mapping[str, Toolchain],
+    ) -> None:
+        self.settings, self.tasks, self.models, self.toolchains = settings, tasks, models, toolchains
+        self.cache = ReplyCache(settings.cache, enabled=settings.use_cache)
+        self.progress = Progress()
+        self.dead: dict[str, str] = {}
+        """Models that do not answer, with the reason; their items end unjudged at once, cached replies excepted."""
+        self._failures: dict[str, int] = {}
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Take up work: connections, workers' queue, threads for compilers."""
+        self._loop = asyncio.get_running_loop()
+        self.pool = JudgePool()
+        self._requests = asyncio.Semaphore(self.settings.concurrency)
+        # Compilers posing as models, and IR for prompts, are work for this machine's processors.
+        processors = len(os.sched_getaffinity(0))
+        self._local = asyncio.Semaphore(processors)
+        self._executor = concurrent.futures.ThreadPoolExecutor(processors, thread_name_prefix="neucomback-compile")
+        await self._probe_endpoints()
+        try:
+            yield
+        finally:
+            for model in self.models.values():
+                try:
+                    await asyncio.wait_for(model.aclose(), 5)
+                except Exception as error:  # closing is a courtesy
+                    self.progress.notice = f"{model.name}: {error}"
+            self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _probe_endpoints(self) -> None:
+        """Learn at once, not after minutes of retries, which endpoints are down; cached replies serve all the same."""
+        endpoints = [m for m in self.models.values() if isinstance(m, ApiModel)]
+        for model, problem in zip(endpoints, await asyncio.gather(*(m.probe() for m in endpoints)), strict=True):
+            if problem:
+                self.dead[model.name] = problem
+
+    # --- trials ---------------------------------------------------------------------------------------------------
+
+    async def trial(
+        self, ticket: Ticket, prompt: Prompt, *, opt_rounds: int, note: Callable[[Trajectory], None] = lambda _: None
+    ) -> Trajectory:
+        """All rounds of one task with a prompt. Raises NeucombackError when the model or a tool fails."""
+        conversation = await self.conversation(ticket.key, ticket.task, prompt)
+        return await run_item(
+            conversation,
+            ticket.task.function,
+            ticket.key.arch,
+            limits=Limits(self.settings.debug_rounds_for(ticket.task.level), opt_rounds),
+            steps=self._steps(ticket, note),
+            min_effect=self.settings.min_effect,
+        )
+
+    async def conversation(self, key: ItemKey, task: Task, prompt: Prompt) -> Conversation:
+        """The conversation about a task under a prompt. Raises HarnessError when its C does not compile."""
+        source_kind = self.settings.source
+        toolchain = self.toolchains[key.arch]
+        if source_kind == "c":
+            source = task.c_path.read_text()
+        else:
+            source = await self._loop.run_in_executor(
+                self._executor, toolchain.emit_ir, task, source_kind.removeprefix("ir-")
+            )
+        return converse(
+            prompt, task, load_arches()[key.arch], march=toolchain.march, source=source, source_kind=source_kind
+        )
+
+    def _steps(self, item: Ticket, note: Callable[[Trajectory], None]) -> Steps:
+        return Steps(
+            ask=functools.partial(self._ask, item),
+            judge=functools.partial(self._judge, item),
+            time=functools.partial(self._time, item),
+            measurement=functools.partial(self._measurement, item),
+            reference=functools.partial(self._reference, item),
+            note=note,
+        )
+
+    async def _ask(self, item: Ticket, messages: tuple[Message, ...], turn: int) -> tuple[Reply, str]:
+        key = item.key
+        request = ModelRequest(
+            messages=messages,
+            task=item.task.name,
+            arch=key.arch,
+            source_path=str(item.task.c_path),
+            march=self.toolchains[key.arch].march,
+            turn=turn,
+            sample=key.sample,
+        )
+        reply, cache_key = await self.ask(item.model, request)
+        item.requests += not reply.cached
+        return reply, cache_key
+
+    async def ask(self, model: Model, request: ModelRequest) -> tuple[Reply, str]:
+        """The reply to a request and the key it is cached under.
+
+        Raises ModelUnavailable when there is none to be had, BudgetSpent when it may not be asked for, NoMoreReplies
+        when the model rests its case.
+        """
+        # What decides a reply of a local model is not in its messages (files change, compilers are updated).
+        cache_key = request_key(model.identity(), request.messages, request.sample)
+        if model.cacheable and (cached := self.cache.reply(cache_key)):
+            return cached, cache_key
+        self._check_dead(model)
+        async with self._requests if model.cacheable else self._local:
+            self._check_dead(model)
+            if model.cacheable:
+                self._check_budget()
+            self.progress.in_flight += 1
+            try:
+                reply = await model.complete(request)
+            except ModelUnavailable as error:
+                # An endpoint that failed one request may dislike that request. One that fails item after item,
+                # through all retries, would cost every other item the same wait.
+                self._failures[model.name] = self._failures.get(model.name, 0) + 1
+                if self._failures[model.name] >= FAILURES_TO_GIVE_UP:
+                    self.dead[model.name] = str(error)
+                raise
+            finally:
+                self.progress.in_flight -= 1
+        self._failures[model.name] = 0
+        self.progress.replies += 1
+        self.progress.usage += reply.usage
+        if reply.cost_usd is not None:
+            self.progress.cost_usd = (self.progress.cost_usd or 0.0) + reply.cost_usd
+        if model.cacheable:
+            self.cache.keep_reply(cache_key, reply)
+        return reply, cache_key
+
+    def _check_dead(self, model: Model) -> None:
+        if model.name in self.dead:
+            raise ModelUnavailable(self.dead[model.name])
+
+    def _check_budget(self) -> None:
+        """Requests in flight count as an average reply each, so that many at once do not overrun the limit together."""
+        progress, settings = self.progress, self.settings
+        replies, under_way = max(progress.replies, 1), progress.in_flight + 1
+        used = progress.usage.tokens_in + progress.usage.tokens_out
+        each = used / replies if progress.replies else FIRST_REPLY_TOKENS
+        if settings.budget_tokens is not None and used + each * under_way > settings.budget_tokens:
+            raise BudgetSpent(f"--nc-budget-tokens={settings.budget_tokens}: {used} tokens are used")
+        if settings.budget_usd is not None:
+            spent = progress.cost_usd or 0.0
+            if spent + spent / replies * under_way > settings.budget_usd or spent >= settings.budget_usd:
+                raise BudgetSpent(f"--nc-budget-usd={settings.budget_usd:g}: {spent:.2f} USD are spent")
+
+    async def _judge(self, item: Ticket, reply_key: str, assembly: str) -> tuple[Judgement, Feedback | None]:
+        key = item.key
+        context = await self._loop.run_in_executor(self._executor, self._feedback_context, item)
+        known = self.cache.feedback(reply_key, context) if item.model.cacheable else None
+        regressions = (known.failing_vector,) if known and known.failing_vector else ()
+        left = item.timeout_left()
+        if left is not None and left <= 0:
+            text = f"judging took longer than --timeout={item.timeout_s:g} s"
+            return Judgement(Verdict(Outcome.UNJUDGED, text, text), None, 0.0), None
+        answer = await self.pool.run(JudgeJob(key.task, key.arch, assembly, regressions, left))
+        assert isinstance(answer, Judgement)
+        item.judge_s += answer.judge_s
+        verdict = answer.verdict
+        if verdict.outcome in (Outcome.CORRECT, Outcome.UNJUDGED):
+            return answer, None
+        if known:
+            return answer, known
+        feedback = Feedback(verdict.outcome.value, verdict.diagnostic, verdict.failing_vector)
+        if item.model.cacheable:
+            self.cache.keep_feedback(reply_key, context, feedback)
+        return answer, feedback
+
+    def _feedback_context(self, item: Ticket) -> str:
+        toolchain = self.toolchains[item.key.arch]
+        parts = [item.task.digest(), toolchain.arch.name, toolchain.march, self.settings.fp]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    async def _time(self, item: Ticket, assembly: str) -> Timing | None:
+        key = item.key
+        if not self.settings.timed(item.task.level):
+            return None
+        if self.toolchains[key.arch].emulator:
+            return Timing(False, None, None, None, None, None, note=f"{key.arch} is emulated here: no time")
+        answer = await self.pool.run(TimeJob(key.task, key.arch, assembly))
+        assert isinstance(answer, Timing)
+        return answer
+
+    def _measurement(self, item: Ticket, reply_key: str, timing: Timing) -> str:
+        """What an optimisation prompt says of a timing; the first wording is kept, so that a re-run finds its reply."""
+        context = f"timing {self.settings.reference} {self._feedback_context(item)}"
+        if item.model.cacheable and (known := self.cache.feedback(reply_key, context)):
+            return known.diagnostic
+        assert timing.speedup is not None
+        text = (
+            f"Measured: {timing.candidate_ns:.3g} ns a call; {self.settings.reference} takes {timing.reference_ns:.3g} "
+            f"ns (speed-up {timing.speedup:.2f})."
+        )
+        if item.model.cacheable:
+            self.cache.keep_feedback(reply_key, context, Feedback("timing", text))
+        return text
+
+    async def _reference(self, item: Ticket) -> str:
+        if not self.settings.show_reference:
+            return ""
+        compiler, _, opt = self.settings.reference.partition("-")
+        assembly = await self._loop.run_in_executor(
+            self._executor, self.toolchains[item.key.arch].compile_source, compiler, opt, item.task.c_path
+        )
+        return f"For comparison, {self.settings.reference} makes this of it:\n\n```assembly\n{assembly.rstrip()}\n```\n"

@@ -59,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     _declare_repro(commands)
     _declare_calibrate(commands)
     _declare_tasks(commands)
+    _declare_prompts(commands)
+    _declare_compare(commands)
     return parser
 
 
@@ -127,6 +129,121 @@ def _doctor_text(diagnosis: Diagnosis) -> str:
     if diagnosis.install_command:
         lines += ["", "Install everything missing:", f"  {diagnosis.install_command}"]
     return "\n".join(lines)
+
+
+# --- prompts --------------------------------------------------------------------------------------------------------
+
+
+def _declare_prompts(commands: Commands) -> None:
+    parser = commands.add_parser("prompts", help="learned prompts: list, show, compare, export")
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    root = argparse.ArgumentParser(add_help=False)
+    root.add_argument("--project", metavar="DIR", type=Path, default=Path(), help="folder with prompts/; default: here")
+    listed = verbs.add_parser("list", parents=[root], help="what is stored, with its scores")
+    listed.set_defaults(run=_prompts_list)
+    for verb, about in (
+        ("show", "rules, provenance and scores of a prompt"),
+        ("history", "its scores by epoch, and the versions before it"),
+    ):
+        one = verbs.add_parser(verb, parents=[root], help=about)
+        one.add_argument("prompt", metavar="PROMPT", help="ARCH/LEVEL/MODEL, a part of it, or a prompt's name or file")
+        one.set_defaults(run=_prompts_show if verb == "show" else _prompts_history)
+    two = verbs.add_parser("diff", parents=[root], help="the rules of two prompts, line by line")
+    two.add_argument("first", metavar="PROMPT")
+    two.add_argument("second", metavar="PROMPT")
+    two.set_defaults(run=_prompts_diff)
+    out = verbs.add_parser("export", parents=[root], help="a prompt in one file without parent, for use elsewhere")
+    out.add_argument("prompt", metavar="PROMPT")
+    out.add_argument("--out", metavar="FILE", type=Path, help="default: standard output")
+    out.set_defaults(run=_prompts_export)
+
+
+def _prompts_list(arguments: argparse.Namespace) -> int:
+    from .prompt_store import stored
+
+    found = list(stored(arguments.project.resolve()))
+    for entry in found:
+        prompt, score = entry.prompt, entry.prompt.provenance.get("valid_score", {})
+        rules = len(prompt.correctness_rules) + len(prompt.performance_rules)
+        valid = f"valid {score.get('correct')}/{score.get('tasks')}" if score else "no score"
+        print(f"{entry.where}  {rules} rules, {valid}  {entry.path}")
+    if not found:
+        print("no learned prompt is stored; pytest --nc-learn-prompt --nc-model=... makes one")
+    return 0
+
+
+def _prompts_show(arguments: argparse.Namespace) -> int:
+    import yaml
+
+    from .prompt_store import find, rules_text
+
+    entry = find(arguments.prompt, arguments.project.resolve())
+    print(f"{entry.where}  {entry.path}\n")
+    print(rules_text(entry.prompt), end="")
+    if entry.prompt.provenance:
+        print("\nprovenance:")
+        print(yaml.safe_dump(dict(entry.prompt.provenance), sort_keys=False, width=110), end="")
+    return 0
+
+
+def _prompts_history(arguments: argparse.Namespace) -> int:
+    from .prompt_store import find, versions
+
+    project = arguments.project.resolve()
+    for entry in versions(find(arguments.prompt, project), project):
+        print(f"{entry.where}  {entry.path}")
+        for row in entry.prompt.provenance.get("history", []):
+            rounds = row.get("mean_debug_rounds")
+            told = f", {rounds:.2f} self-debug rounds" if isinstance(rounds, int | float) else ""
+            score = f"{row.get('correct')}/{row.get('tasks')} on valid"
+            print(f"  epoch {row.get('epoch')}: {score}, {row.get('rules')} rules{told}")
+    return 0
+
+
+def _prompts_diff(arguments: argparse.Namespace) -> int:
+    from .prompt_store import diff, find
+
+    project = arguments.project.resolve()
+    print(diff(find(arguments.first, project), find(arguments.second, project)), end="")
+    return 0
+
+
+def _prompts_export(arguments: argparse.Namespace) -> int:
+    from .prompt_store import export_yaml, find
+
+    text = export_yaml(find(arguments.prompt, arguments.project.resolve()))
+    if arguments.out is None:
+        print(text, end="")
+    else:
+        arguments.out.write_text(text, encoding="utf-8")
+    return 0
+
+
+# --- compare --------------------------------------------------------------------------------------------------------
+
+
+def _declare_compare(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="two reports, or two prompts or models of one, item by item",
+        description="Pair the items of two conditions: what the second solves and the first does not, and the reverse, "
+        "with McNemar's exact test; self-debug rounds, tokens and cost.",
+    )
+    parser.add_argument("first", metavar="REPORT", type=Path, help="folder of a report")
+    parser.add_argument("second", metavar="REPORT", type=Path, nargs="?", help="another; else the prompts of the first")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_compare)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from .compare import compare_reports, comparison_text
+
+    found = compare_reports(arguments.first, arguments.second)
+    if arguments.json:
+        print(json.dumps([c.as_json() for c in found], indent=1))
+    else:
+        print("\n\n".join(comparison_text(c) for c in found))
+    return 0
 
 
 # --- tasks ----------------------------------------------------------------------------------------------------------

@@ -146,11 +146,27 @@ def pytest_configure(config: pytest.Config) -> None:
         _load(run)
     except NeucombackError as error:
         raise pytest.UsageError(str(error)) from None
-    if not config.option.collectonly:
+    if settings.learn_prompt:
+        _learn_instead(run)
+    elif not config.option.collectonly:
         if is_worker(config):
             _connect(run)
         else:
             config.pluginmanager.register(Controller(run), "neucomback-controller")
+
+
+def _learn_instead(run: Run) -> None:
+    """Learn prompts: no xdist, whose workers would end with the only test; -n gives judging processes instead."""
+    from .learn_plugin import LearnController
+
+    config, settings = run.config, run.settings
+    if settings.splits:
+        raise pytest.UsageError("--nc-learn-prompt uses the train and valid splits by itself; leave --nc-split out")
+    count = getattr(config.option, "numprocesses", None)
+    if getattr(config.option, "dist", "no") != "no":
+        config.option.dist, config.option.tx = "no", []
+    if not config.option.collectonly:
+        config.pluginmanager.register(LearnController(run, int(count or 0)), "neucomback-controller")
 
 
 def _has_tests(config: pytest.Config) -> bool:
@@ -194,7 +210,7 @@ def _load(run: Run) -> None:
     run.models = _models(run)
     _check_compilers(run)
     levels = sorted({t.level for t in tasks})
-    for model in settings.models:
+    for model in settings.models if not settings.learn_prompt else ():
         for arch in settings.arches:
             for prompt in settings.prompts:
                 for level in levels:
@@ -236,7 +252,8 @@ def _models(run: Run) -> dict[str, Model]:
         return run.toolchains[arch].compile_source(compiler, opt.lstrip("-"), source)
 
     models: dict[str, Model] = {}
-    for name in settings.models:
+    teacher = (settings.learn_model,) if settings.learn_prompt and settings.learn_model else ()
+    for name in dict.fromkeys((*settings.models, *teacher)):
         model = config.hook.pytest_neucomback_model(name=name, config=config)
         if model is None:
             model = resolve_model(

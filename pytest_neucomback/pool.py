@@ -7,6 +7,8 @@ with ``unjudged``, so that one poisonous candidate cannot take down worker after
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import multiprocessing
 import os
 import pickle
 import queue
@@ -213,3 +215,51 @@ def _given_up(job: Job) -> Answer:
 def local_workers(judge: Judge, tasks: dict[str, Task]) -> list[ThreadWorker]:
     """As many judging threads as this machine has processors for us."""
     return [ThreadWorker(judge, tasks) for _ in range(len(os.sched_getaffinity(0)))]
+
+
+class ProcessWorkers:
+    """Judging processes of this machine, for work that has no xdist workers. A context manager."""
+
+    def __init__(self, count: int, start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        """``start(*arguments)`` makes the judge of a new process and hands it to ``serve_here``."""
+        self._executor = concurrent.futures.ProcessPoolExecutor(
+            count, mp_context=multiprocessing.get_context("spawn"), initializer=start, initargs=arguments
+        )
+        self.workers = [_ProcessWorker(self._executor) for _ in range(count)]
+
+    def __enter__(self) -> ProcessWorkers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+_HERE: list[tuple[Judge, dict[str, Task]]] = []
+
+
+def serve_here(judge: Judge, tasks: dict[str, Task]) -> None:
+    """Let this process do jobs with a judge."""
+    _HERE[:] = [(judge, tasks)]
+
+
+def _do_here(job: Job) -> Answer:
+    judge, tasks = _HERE[0]
+    return do_job(job, judge, tasks)
+
+
+class _ProcessWorker:
+    def __init__(self, executor: concurrent.futures.Executor) -> None:
+        self._executor = executor
+
+    def submit(self, job: Job, answered: Callable[[Answer | WorkerLost], None]) -> None:
+        try:
+            future = self._executor.submit(_do_here, job)
+        except RuntimeError:  # the pool is shut down, or broken
+            answered(WorkerLost("the judging processes are gone"))
+            return
+
+        def settle(done: concurrent.futures.Future[Answer]) -> None:
+            error = WorkerLost("a judging process died") if done.cancelled() or done.exception() else None
+            answered(error or done.result())
+
+        future.add_done_callback(settle)

@@ -52,6 +52,11 @@ class Rule:
     """One of formatting, syntactic, semantic, performance (the paper's table 7)."""
     sources: tuple[str, ...] = ()
     """Ids of the trajectories it was learned from."""
+    id: str = ""
+    """``R3``; stays when the rule is reworded."""
+    helped: int = 0
+    """Tasks that a proposal with this rule in it won, as far as a gate looked."""
+    harmed: int = 0
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,7 @@ def load_prompt(label: str, *, model: str, arch: str, level: str, project: Path)
         if path is None:
             raise ConfigError(
                 f"--nc-prompt={label}: no learned prompt is stored for {where} (looked for "
-                f"prompts/learned/{_safe(where)}.yaml in {project} and among the bundled ones)"
+                f"prompts/learned/{safe_path(where)}.yaml in {project} and among the bundled ones)"
             )
         return read_prompt(path, label=label, project=project)
     for folder in (project / "prompts", bundled_folder()):
@@ -179,13 +184,13 @@ def load_prompt(label: str, *, model: str, arch: str, level: str, project: Path)
     )
 
 
-def _safe(where: str) -> str:
+def safe_path(where: str) -> str:
     return "/".join(re.sub(r"[^\w.+-]", "_", part) for part in where.split("/", 2))
 
 
 def learned_path(where: str, project: Path) -> Path | None:
     """The file of a learned prompt, ``ARCH/LEVEL/MODEL``, in the project or among the bundled ones."""
-    candidates = [folder / "learned" / f"{_safe(where)}.yaml" for folder in (project / "prompts", bundled_folder())]
+    candidates = [folder / "learned" / f"{safe_path(where)}.yaml" for folder in (project / "prompts", bundled_folder())]
     return next((c for c in candidates if c.is_file()), None)
 
 
@@ -252,7 +257,11 @@ def _rules(path: Path, key: str, raw: Any) -> tuple[Rule, ...]:
             sources = entry.get("sources") or []
             if not isinstance(sources, list):
                 raise ConfigError(f"{path}: {key}: sources must be a list, not {sources!r}")
-            rules.append(Rule(entry["text"], kind, tuple(str(s) for s in sources)))
+            counts = [entry.get(name, 0) for name in ("helped", "harmed")]
+            if not all(isinstance(c, int) and c >= 0 for c in counts):
+                raise ConfigError(f"{path}: {key}: helped and harmed must be whole numbers, not {counts!r}")
+            sourced = tuple(str(s) for s in sources)
+            rules.append(Rule(entry["text"], kind, sourced, str(entry.get("id", "")), counts[0], counts[1]))
         else:
             raise ConfigError(f"{path}: {key} must be a list of texts or of {{text, kind, sources}}")
     return tuple(rules)

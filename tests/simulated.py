@@ -44,6 +44,7 @@ PLAIN_STYLES = ("clang-O1", "clang-O2")
 """Compilers whose assembly a first translation is."""
 FAST_STYLES = ("clang-O3", "gcc-O3", "clang-O2")
 """Compilers whose assembly answers an optimisation prompt."""
+STYLES = tuple(dict.fromkeys((*PLAIN_STYLES, *FAST_STYLES)))
 RIGHT = "right"
 """The key of unspoiled assembly in what ``usable`` returns; no way has this name."""
 
@@ -203,6 +204,7 @@ def _written_first(asm: _Asm, family: Callable[[str], bool]) -> bool:
 
 
 def _clobber(assembly: str, arch: str) -> str | None:
+    """A register of the caller is used without saving it."""
     asm = _read(assembly, arch)
     if asm.x86:
         pushed = [o.operands[0][1:] for _, o in asm.code if o.mnemonic in ("push", "pushq") and o.operands]
@@ -262,6 +264,7 @@ _ALIGNED = {"movups": "movaps", "movupd": "movapd", "movdqu": "movdqa"}
 
 
 def _misalign(assembly: str, arch: str) -> str | None:
+    """Vector accesses demand an alignment that is not there, or the stack is misaligned at calls."""
     asm = _read(assembly, arch)
     changes: dict[int, str | None] = {}
     if asm.x86:
@@ -288,6 +291,7 @@ _ARM_SUFFIX = {"str": "strh", "stur": "sturh", "strh": "strb", "strb": "strh", "
 
 
 def _wrong_width(assembly: str, arch: str) -> str | None:
+    """A store, or else a load or an operation, has another width than the element."""
     asm = _read(assembly, arch)
     if not asm.x86:
         return _wrong_width_arm(asm)
@@ -314,6 +318,7 @@ def _wrong_width(assembly: str, arch: str) -> str | None:
 
 
 def _wrong_width_arm(asm: _Asm) -> str | None:
+    """Like ``_wrong_width`` for AArch64."""
     for kind in ("st", "ld"):
         for n, i in asm.code:
             text = str(i)
@@ -405,6 +410,7 @@ def _sign(number: int) -> str:
 
 
 def _wrong_bound(assembly: str, arch: str) -> str | None:
+    """A loop runs one iteration too few."""
     asm = _read(assembly, arch)
     x86 = asm.x86
     loops = [(n, i, at) for n, i in asm.code if (at := _target_line(asm, i)) is not None]
@@ -445,6 +451,7 @@ def _wrong_bound(assembly: str, arch: str) -> str | None:
 
 
 def _stale(assembly: str, arch: str) -> str | None:
+    """A register is used although a call or another iteration has left something else in it."""
     asm = _read(assembly, arch)
     if asm.calls:
         whole = "\n".join(str(i) for _, i in asm.code if not re.match(r"push|pop", i.mnemonic) and "[sp" not in str(i))
@@ -468,6 +475,7 @@ def _stale(assembly: str, arch: str) -> str | None:
 
 
 def _wrong_number(assembly: str, arch: str) -> str | None:
+    """A constant, immediate or displacement is wrong."""
     asm = _read(assembly, arch)
     for n, line in enumerate(asm.lines):
         match = re.fullmatch(rf"\s*(\.long|\.quad|\.word|\.xword)\s+({_NUMBER})", line)
@@ -479,6 +487,8 @@ def _wrong_number(assembly: str, arch: str) -> str | None:
 
 
 def _wrong_number_x86(asm: _Asm) -> str | None:
+    """Another displacement or immediate, whichever matters more."""
+
     def displaced() -> str | None:
         for n, i in asm.code:
             for at, operand in enumerate(i.operands):
@@ -504,6 +514,7 @@ def _wrong_number_x86(asm: _Asm) -> str | None:
 
 
 def _wrong_number_arm(asm: _Asm) -> str | None:
+    """Another immediate or offset."""
     for n, i in asm.code:
         if i.mnemonic == "fmov" and i.operands[-1].startswith("#"):
             return asm.edited({n: i.with_operand(1, "#2.5")})
@@ -529,6 +540,7 @@ def _wrong_number_arm(asm: _Asm) -> str | None:
 
 
 def _wrong_section(assembly: str, arch: str) -> str | None:
+    """Code goes into a section that is not for code, or into a writable one."""
     # Two sections to choose from: one that is not for code, one that is writable as well.
     odd = hashlib.sha256(assembly.encode()).digest()[0] & 1
     section = '.section\t.text.data,"awx",@progbits' if odd else '.section\t.code,"ax",@progbits'
@@ -537,6 +549,7 @@ def _wrong_section(assembly: str, arch: str) -> str | None:
 
 
 def _no_globl(assembly: str, arch: str) -> str | None:
+    """The function stays local."""
     changed, count = re.subn(r"(?m)^\s*\.glob(?:a)?l\s.*\n", "", assembly)
     return changed if count else None
 
@@ -579,6 +592,7 @@ def _inverted(i: Instruction, *, x86: bool) -> str | None:
 
 
 def _wrong_condition(assembly: str, arch: str) -> str | None:
+    """A condition is inverted."""
     asm = _read(assembly, arch)
     found = [(n, text, _target_line(asm, i)) for n, i in asm.code if (text := _inverted(i, x86=asm.x86))]
     if not found:
@@ -589,6 +603,7 @@ def _wrong_condition(assembly: str, arch: str) -> str | None:
 
 
 def _no_extension(assembly: str, arch: str) -> str | None:
+    """A narrow index or argument is used without extending it."""
     asm = _read(assembly, arch)
     for n, i in asm.code:
         if asm.x86:
@@ -620,7 +635,9 @@ def _no_extension(assembly: str, arch: str) -> str | None:
         if match := re.search(r"\bw(\d+), [su]xtw( #(\d))?$", text):
             return asm.edited({n: f"{text[: match.start()]}x{match[1]}, lsl #{match[3] or 0}"})
         if i.mnemonic in ("ldrsw", "ldursw"):
-            return asm.edited({n: f"{i.mnemonic[:-2]}\tw{i.operands[0][1:]}, {', '.join(i.operands[1:])}"})
+            # Read as 64 bits where the address allows it, else extended with zeros.
+            register = f"{'w' if 'lsl' in text else 'x'}{i.operands[0][1:]}"
+            return asm.edited({n: f"{i.mnemonic[:-2]}\t{register}, {', '.join(i.operands[1:])}"})
         if match := re.fullmatch(r"ldrs([bh])", i.mnemonic):
             return asm.edited({n: f"ldr{match[1]}\tw{i.operands[0][1:]}, {', '.join(i.operands[1:])}"})
         if i.mnemonic in ("smull", "smaddl", "sshll", "sshll2"):
@@ -629,6 +646,7 @@ def _no_extension(assembly: str, arch: str) -> str | None:
 
 
 def _misspelt_label(assembly: str, arch: str) -> str | None:
+    """A local label is used that does not exist."""
     asm = _read(assembly, arch)
     for n, i in asm.code:
         text = str(i)
@@ -640,12 +658,14 @@ def _misspelt_label(assembly: str, arch: str) -> str | None:
 
 
 def _no_fence(assembly: str, arch: str) -> str | None:
+    """The reply holds no fenced block."""
     # Bare assembly would be taken as it is, so the reply takes it apart line by line.
     listed = [f"{n}. `{' '.join(line.split())}`" for n, line in enumerate(assembly.splitlines(), 1)]
     return "The translation, line by line:\n\n" + "\n".join(listed) + "\n"
 
 
 def _wrong_order(assembly: str, arch: str) -> str | None:
+    """Operands are in the order of another syntax."""
     asm = _read(assembly, arch)
     if asm.x86:
         choices = [(n, i) for n, i in _x86_stores(asm) if i.operands[0].startswith("%") and "%rsp" not in str(i)]
@@ -675,6 +695,7 @@ def _wrong_order(assembly: str, arch: str) -> str | None:
 
 
 def _no_result(assembly: str, arch: str) -> str | None:
+    """The result is not put where the caller looks for it."""
     asm = _read(assembly, arch)
     lines = dict(asm.code)
     for end in asm.returns():
@@ -904,7 +925,7 @@ WAYS: tuple[Way, ...] = (
             "Answer with the complete assembly in one fenced block, not line by line.",
             "All assembly belongs into a single fenced block (```assembly) with no lists around it.",
         ),
-        (("fenced block",),), r"no candidate|holds no assembly|fenced block",
+        (("fenced block",),), r"no[ _]candidate|holds no assembly",
         whole_reply=True,
     ),
 )  # fmt: skip
@@ -921,10 +942,10 @@ _SPEED_WORDS = (("vectoris",), ("vectoriz",), ("unroll",), ("in flight",), ("out
 # --- what is spoiled, and whether a judge refuses it ------------------------------------------------------------------
 
 
-def compiled(toolchain: Toolchain, task: Task) -> dict[str, str]:
+def compiled(toolchain: Toolchain, task: Task, styles: Sequence[str] = STYLES) -> dict[str, str]:
     """Clean assembly of a task by style, from a cache beside the toolchain's; what does not compile is left out."""
     found = {}
-    for style in dict.fromkeys((*PLAIN_STYLES, *FAST_STYLES)):
+    for style in styles:
         compiler, _, opt = style.partition("-")
         key = _digest(task.digest(), toolchain.arch.name, toolchain.march, style, tool_version(toolchain.clang))
         path = toolchain.cache / "simulated" / "assembly" / f"{key}.s"
@@ -957,7 +978,14 @@ def spoiled(assembly: str, arch: str, ways: Iterable[str]) -> tuple[str, tuple[s
     return reply_text(assembly, whole), tuple(done)
 
 
-def usable(toolchain: Toolchain, judge: Judge, tasks: Sequence[Task], *, cache: Path | None = None) -> Usable:
+def usable(
+    toolchain: Toolchain,
+    judge: Judge,
+    tasks: Sequence[Task],
+    *,
+    styles: Sequence[str] = STYLES,
+    cache: Path | None = None,
+) -> Usable:
     """Which ways a judge refuses on which tasks and styles, and under ``RIGHT`` which styles it finds correct.
 
     Each reply is taken apart and judged once; verdicts are kept in the JSON file ``cache`` (beside the toolchain's
@@ -967,7 +995,7 @@ def usable(toolchain: Toolchain, judge: Judge, tasks: Sequence[Task], *, cache: 
     book = _Verdicts(cache or toolchain.cache / "simulated" / "verdicts.json")
     found: Usable = {RIGHT: {}, **{way.name: {} for way in WAYS if arch in way.arches}}
     for task in tasks:
-        for style, assembly in compiled(toolchain, task).items():
+        for style, assembly in compiled(toolchain, task, styles).items():
             if book.verdict(judge, task, arch, RIGHT, reply_text(assembly)) != Outcome.CORRECT.value:
                 continue
             _add(found[RIGHT], task.id, style)
@@ -1126,10 +1154,10 @@ def rules_in(prompt: str) -> tuple[list[str], list[str]]:
 
 
 class _Student:
-    def __init__(self, stocks: Iterable[_Stock], triples: Mapping[str, str], knobs: Knobs, seed: int) -> None:
+    def __init__(self, stocks: Iterable[_Stock], names: Mapping[str, Sequence[str]], knobs: Knobs, seed: int) -> None:
         self._stocks = {(stock.task.function, stock.arch): stock for stock in stocks}
         self._functions = frozenset(function for function, _ in self._stocks)
-        self._triples, self._knobs, self._seed = triples, knobs, seed
+        self._names, self._knobs, self._seed = names, knobs, seed
         self._spoiled: dict[tuple[str, str, str, frozenset[str]], tuple[str, tuple[str, ...]]] = {}
 
     def answer(self, messages: Sequence[Mapping[str, str]], nonce: str) -> _Said | None:
@@ -1166,9 +1194,8 @@ class _Student:
             function = next((n for n in re.findall(r"@(\w+)\(", prompt) if n in self._functions), None)
         if function is None:
             return None
-        arches = [arch for arch, triple in self._triples.items() if triple in prompt]
-        if not arches:  # optimisation prompts have the triple in their IR only, and none when the source is C
-            arches = [arch for arch, words in _TITLES.items() if words in prompt]
+        # Optimisation prompts hold the title and no triple.
+        arches = [arch for arch, names in self._names.items() if any(name in prompt for name in names)]
         return next((s for arch in arches if (s := self._stocks.get((function, arch)))), None)
 
     @staticmethod
@@ -1227,8 +1254,6 @@ class _Student:
             self._spoiled[key] = spoiled(stock.assembly[style], stock.arch, key[3])
         return self._spoiled[key]
 
-
-_TITLES = {"x86_64": "x86-64 (System V ABI)", "aarch64": "AArch64 (AAPCS64)"}
 
 # --- the teacher ------------------------------------------------------------------------------------------------------
 
@@ -1408,6 +1433,10 @@ def guessed(before: str, after: str, arch: str) -> list[str]:
     return [name for name, _ in counts.most_common(2)] if len(found) < 60 else []
 
 
+_OFFSET = re.compile(rf"(?<![\w%.])[+-]?{_NUMBER}(?!\w)|(?<=\w)[+-]\d+(?=\()")
+"""Immediates and displacements, but not the numbers of registers."""
+
+
 def _explained(old: str, new: str, arch: str) -> str | None:
     one, two = parse(old, arch), parse(new, arch)
     if one is None or two is None:
@@ -1426,7 +1455,7 @@ def _explained(old: str, new: str, arch: str) -> str | None:
     if one.mnemonic == two.mnemonic:
         if re.sub(r"\.L[\w.]+", ".L", old) == re.sub(r"\.L[\w.]+", ".L", new):
             return "label"
-        if re.sub(_NUMBER, "", old) == re.sub(_NUMBER, "", new) and re.search(rf"[$#]{_NUMBER}", new):
+        if _OFFSET.sub("", old) == _OFFSET.sub("", new):
             bound = one.mnemonic.startswith("cmp") or (
                 one.mnemonic.startswith("mov") and len(re.sub(r"\D", "", new)) > 4
             )
@@ -1495,8 +1524,8 @@ class SimulatedEndpoint:
             for task in tasks
             if (stock := _stock(task, toolchain, usable[arch]))
         ]
-        triples = {arch: toolchain.arch.triple for arch, toolchain in toolchains.items()}
-        self._student = _Student(stocks, triples, student or Knobs(), seed)
+        names = {arch: (toolchain.arch.triple, toolchain.arch.title) for arch, toolchain in toolchains.items()}
+        self._student = _Student(stocks, names, student or Knobs(), seed)
         self._teacher = _Teacher(teacher or student or Knobs(), seed)
         self._lock = threading.Lock()
         self._log: list[Exchange] = []
@@ -1554,8 +1583,7 @@ class SimulatedEndpoint:
 
 
 def _stock(task: Task, toolchain: Toolchain, found: Usable) -> _Stock | None:
-    styles = found[RIGHT].get(task.id, ())
-    assembly = {style: text for style, text in compiled(toolchain, task).items() if style in styles}
+    assembly = compiled(toolchain, task, found[RIGHT].get(task.id, ()))
     if not assembly:
         return None
     names = [way.name for way in WAYS]

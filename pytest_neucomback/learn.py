@@ -1,0 +1,482 @@
+"""Learning a prompt from self-debug trajectories: the paper's method (section 4.2) and what goes beyond it.
+
+Control flow over what it is given: a ``Bench`` that runs trials and asks the teacher, and a ledger that keeps every
+step. It knows neither pytest, networks nor processes, and never sees a task of the test split.
+docs/prompt-learning.md describes the method.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import difflib
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from .ledger import Ledger
+from .prompts import Prompt, Rule
+from .teacher import (
+    TOPICS,
+    Change,
+    Decision,
+    Fragment,
+    Insight,
+    TeacherPrompt,
+    apply_changes,
+    changes_between,
+    read_decisions,
+    read_insights,
+    read_rules,
+    show_changes,
+    show_insights,
+    show_rules,
+    show_trajectory,
+)
+from .types import Message
+
+PATIENCE_EPOCHS = 2
+"""Epochs without a better valid score after which ``stop`` ends learning."""
+ALIKE = 0.85
+"""Two rules whose words agree to this degree (difflib's ratio) say the same."""
+LEAKED_WORDS = 6
+"""So many words in a row that stand in a task's source as well are its text."""
+_ORDINARY = frozenset(range(130)) | {255, 256, 512, 1024, 2048, 4096, 65535, 65536}
+"""Numbers that any program has."""
+
+
+@dataclass(frozen=True)
+class LearnSettings:
+    """What decides the course of learning, besides tasks, models and prompts."""
+
+    epochs: int = 3
+    batch: int = 5
+    seed: int = 0
+    opt_rounds: int = 0
+    extensions: frozenset[str] = frozenset()
+    rules_chars: int = 6000
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One task under one prompt."""
+
+    task: str
+    outcome: str
+    first_outcome: str
+    debug_rounds: int
+    faster: bool | None
+    """Whether the final candidate beat the reference; None where no time was taken."""
+    rounds: tuple[Mapping[str, Any], ...]
+    """kind, outcome, diagnostic, assembly or None, reply, measured."""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float | None = None
+
+    @property
+    def solved(self) -> bool:
+        return self.outcome == "correct"
+
+    def erred(self) -> bool:
+        """Whether a round before the first correct candidate went wrong."""
+        return self.first_outcome != "correct"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The teacher's reply."""
+
+    text: str
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float | None = None
+
+
+class Bench(Protocol):
+    """Where trials are run and the teacher is asked."""
+
+    async def trial(self, task: str, prompt: Prompt, *, opt_rounds: int) -> Trial:
+        """Run one. Raises ModelUnavailable when the student does not answer, BudgetSpent when it may not be asked."""
+
+    async def teach(self, messages: tuple[Message, ...]) -> Answer:
+        """Ask the teacher. Raises as ``trial`` does."""
+
+    def trial_key(self, task: str, prompt: Prompt, *, opt_rounds: int) -> object:
+        """All that decides a trial, as JSON."""
+
+    def teacher_key(self) -> object:
+        """All that decides an answer of the teacher besides the messages, as JSON."""
+
+    def source(self, task: str) -> str:
+        """What a task's text is, for the leakage check: its C and its IR."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A prompt on a set of tasks."""
+
+    tasks: int
+    correct: int
+    faster: int | None
+    mean_debug_rounds: float | None
+    """Of solved tasks."""
+    solved: tuple[str, ...]
+
+    def key(self) -> tuple[float, float, float]:
+        """Larger is better: ACC, then ACC+Perf, then fewer self-debug rounds."""
+        return self.correct, self.faster or 0, -(self.mean_debug_rounds or 0.0)
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {"solved": list(self.solved)}
+
+
+@dataclass
+class Batch:
+    """What happened in one batch, for the report."""
+
+    epoch: int
+    number: int
+    tasks: list[str]
+    outcomes: dict[str, str] = field(default_factory=dict)
+    insights: list[Insight] = field(default_factory=list)
+    changes: list[tuple[Change, Decision]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Rules that an extension kept out, each with the reason."""
+    gate: str = ""
+
+
+@dataclass
+class Epoch:
+    """One pass over the train split. Epoch 0 is the prompt that learning began with."""
+
+    number: int
+    score: Score
+    prompt: Prompt
+    tried: int = 0
+    """Tasks of the train split that were tried."""
+
+
+@dataclass
+class Learned:
+    """What learning came to."""
+
+    winner: Epoch
+    epochs: list[Epoch]
+    batches: list[Batch]
+    stopped: str = ""
+    """Why it ended before the last epoch, or nothing."""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float | None = None
+
+
+@dataclass
+class Standing:
+    """How far learning is, for the progress line."""
+
+    epoch: int = 0
+    epochs: int = 0
+    batch: int = 0
+    batches: int = 0
+    doing: str = "baseline on valid"
+    best: Score | None = None
+    steps_done: int = 0
+    steps_total: int = 0
+    """Trials of a whole run, as far as it can be told."""
+
+
+class Learner:
+    """One run of the paper's method for one model, architecture and level."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        ledger: Ledger,
+        teacher: TeacherPrompt,
+        settings: LearnSettings,
+        *,
+        base: Prompt,
+        train: Sequence[str],
+        valid: Sequence[str],
+        noted: Callable[[Standing], None] = lambda _: None,
+    ) -> None:
+        self.bench, self.ledger, self.teacher, self.settings = bench, ledger, teacher, settings
+        self.base, self.train, self.valid = base, tuple(sorted(train)), tuple(sorted(valid))
+        self.standing = Standing(epochs=settings.epochs)
+        self._noted = noted
+        self._next_id = 1 + max((int(r.id[1:]) for r in _all_rules(base) if re.fullmatch(r"R\d+", r.id)), default=0)
+        self._spent: list[tuple[int, int, float | None]] = []
+        self._last: dict[str, tuple[int, bool]] = {}
+        """By task: the epoch it was last tried in, and whether it was solved at once."""
+
+    def _has(self, extension: str) -> bool:
+        return extension in self.settings.extensions
+
+    async def run(self) -> Learned:
+        """All epochs. Raises BudgetSpent and ModelUnavailable; what was done stays in the ledger."""
+        prompt = self.base
+        per_epoch = len(self.train) * (2 if self._has("gate") else 1) + len(self.valid)
+        self.standing.steps_total = len(self.valid) + per_epoch * self.settings.epochs
+        epochs = [Epoch(0, await self.score(prompt, self.valid), prompt)]
+        self.standing.best = epochs[0].score
+        batches: list[Batch] = []
+        stopped = ""
+        for number in range(1, self.settings.epochs + 1):
+            before = prompt
+            tasks = self._order(number)
+            chunks = [tasks[i : i + self.settings.batch] for i in range(0, len(tasks), self.settings.batch)]
+            self._tell(epoch=number, batches=len(chunks))
+            for place, chunk in enumerate(chunks, 1):
+                self._tell(batch=place)
+                batch = Batch(number, place, chunk)
+                prompt = await self._batch(prompt, batch)
+                batches.append(batch)
+            self._tell(doing="scoring on valid")
+            epochs.append(Epoch(number, await self.score(prompt, self.valid), prompt, len(tasks)))
+            best = max(epochs, key=lambda e: e.score.key())
+            self.standing.best = best.score
+            if self._has("stop") and number < self.settings.epochs:
+                if prompt.digest() == before.digest():
+                    stopped = f"epoch {number} changed nothing"
+                    break
+                if number - best.number >= PATIENCE_EPOCHS:
+                    stopped = f"no better valid score since epoch {best.number}"
+                    break
+        # max keeps the first of equals: the earlier prompt has fewer rules
+        winner = max(epochs, key=lambda e: e.score.key())
+        costs = [c for _, _, c in self._spent]
+        return Learned(
+            winner,
+            epochs,
+            batches,
+            stopped,
+            sum(s[0] for s in self._spent),
+            sum(s[1] for s in self._spent),
+            sum(c for c in costs if c is not None) if costs and None not in costs else None,
+        )
+
+    def _tell(self, **changes: Any) -> None:
+        for name, value in changes.items():
+            setattr(self.standing, name, value)
+        self._noted(self.standing)
+
+    def _order(self, epoch: int) -> list[str]:
+        """This epoch's tasks: a seeded shuffle, with ``difficulty`` without those that were easy just now."""
+        tasks = list(self.train)
+        random.Random(f"{self.settings.seed} epoch {epoch}").shuffle(tasks)
+        if not self._has("difficulty"):
+            return tasks
+        return [t for t in tasks if self._last.get(t) != (epoch - 1, True)]
+
+    # --- trials ---------------------------------------------------------------------------------------------------
+
+    async def trials(self, prompt: Prompt, tasks: Sequence[str], *, opt_rounds: int) -> list[Trial]:
+        """Trials side by side, in the order of ``tasks``."""
+        return await _together([self._trial(t, prompt, opt_rounds) for t in tasks])
+
+    async def _trial(self, task: str, prompt: Prompt, opt_rounds: int) -> Trial:
+        key = self.bench.trial_key(task, prompt, opt_rounds=opt_rounds)
+
+        async def work() -> dict[str, Any]:
+            return dataclasses.asdict(await self.bench.trial(task, prompt, opt_rounds=opt_rounds))
+
+        data = await self.ledger.step("trial", key, work)
+        trial = Trial(**{**data, "rounds": tuple(data["rounds"])})
+        self._spent.append((trial.tokens_in, trial.tokens_out, trial.cost_usd))
+        self.standing.steps_done += 1
+        self._tell()
+        return trial
+
+    async def score(self, prompt: Prompt, tasks: Sequence[str]) -> Score:
+        """A prompt on a set of tasks."""
+        return score_of(await self.trials(prompt, tasks, opt_rounds=self.settings.opt_rounds))
+
+    # --- a batch --------------------------------------------------------------------------------------------------
+
+    async def _batch(self, prompt: Prompt, batch: Batch) -> Prompt:
+        self._tell(doing="trials")
+        trials = await self.trials(prompt, batch.tasks, opt_rounds=self.settings.opt_rounds)
+        batch.outcomes = {t.task: t.outcome for t in trials}
+        for trial in trials:
+            self._last[trial.task] = (batch.epoch, not trial.erred())
+        self._tell(doing="extracting insights")
+        slow = [t for t in trials if t.solved and any(r["kind"] == "optimise" for r in t.rounds)]
+        wrong = [t for t in trials if t.erred() and (t.solved or self._has("failed"))]
+        insights = await _together([self._extract(t, "correctness") for t in wrong])
+        speed = await _together([self._extract(t, "performance") for t in slow])
+        fragments: tuple[tuple[Fragment, list[list[Insight]]], ...] = (
+            ("correctness", insights),
+            ("performance", speed),
+        )
+        for fragment, found in fragments:
+            flat = [insight for one in found for insight in one]
+            batch.insights += flat
+            if flat:
+                self._tell(doing=f"merging rules for {TOPICS[fragment]}")
+                prompt = await self._evolve(prompt, fragment, flat, batch, trials)
+        return prompt
+
+    async def _extract(self, trial: Trial, fragment: Fragment) -> list[Insight]:
+        if fragment == "performance":
+            rounds = [r for i, r in enumerate(trial.rounds) if r["kind"] == "optimise" or i + 1 < len(trial.rounds)]
+            messages = self.teacher.ask("extract_speed", trajectory=show_trajectory(rounds))
+        else:
+            rounds = [r for r in trial.rounds if r["kind"] != "optimise"]
+            ending = "solved" if trial.solved else "not solved"
+            messages = self.teacher.ask("extract", trajectory=show_trajectory(rounds), ending=ending)
+        return read_insights(await self._asked("extract", messages), trial.task, fragment)
+
+    async def _asked(self, kind: str, messages: tuple[Message, ...]) -> str:
+        async def work() -> dict[str, Any]:
+            return dataclasses.asdict(await self.bench.teach(messages))
+
+        answer = Answer(**await self.ledger.step(kind, [self.bench.teacher_key(), list(messages)], work))
+        self._spent.append((answer.tokens_in, answer.tokens_out, answer.cost_usd))
+        return answer.text
+
+    async def _evolve(
+        self, prompt: Prompt, fragment: Fragment, insights: Sequence[Insight], batch: Batch, trials: Sequence[Trial]
+    ) -> Prompt:
+        """The prompt after merge, review, and what the extensions say."""
+        rules = list(_rules_of(prompt, fragment))
+        topic = TOPICS[fragment]
+        merge = self.teacher.ask("merge", topic=topic, rules=show_rules(rules), insights=show_insights(insights))
+        proposed = read_rules(await self._asked("merge", merge), rules, insights, fragment, first_id=self._next_id)
+        if proposed is None:
+            batch.refused.append("the merge answer has no block of rules")
+            return prompt
+        proposed = self._filtered(proposed, rules, batch)
+        self._next_id = max([self._next_id, *(int(r.id[1:]) + 1 for r in proposed)])
+        changes = changes_between(rules, proposed)
+        if not changes:
+            return prompt
+        review = self.teacher.ask("review", topic=topic, rules=show_rules(rules), changes=show_changes(changes))
+        decisions = read_decisions(await self._asked("review", review), len(changes))
+        batch.changes += list(zip(changes, decisions, strict=True))
+        new = apply_changes(rules, changes, decisions)
+        if self._has("budget"):
+            new = self._shortened(new, batch)
+        proposal = _with_rules(prompt, fragment, new)
+        if proposal.digest() == prompt.digest() or not self._has("gate"):
+            return proposal
+        return await self._gated(prompt, proposal, fragment, batch, trials)
+
+    def _filtered(self, proposed: Sequence[Rule], rules: Sequence[Rule], batch: Batch) -> list[Rule]:
+        """Without rules that leak or repeat."""
+        old = {rule.id: rule for rule in rules}
+        kept: list[Rule] = []
+        for rule in proposed:
+            same = rule.id in old and old[rule.id].text == rule.text
+            if not same and self._has("leak") and (why := self._leak(rule.text)):
+                batch.refused.append(f"{rule.text}: {why}")
+                if rule.id in old:
+                    kept.append(old[rule.id])
+                continue
+            twin = next((k for k in kept if alike(k.text, rule.text)), None) if self._has("dedupe") else None
+            if twin is not None:
+                batch.refused.append(f"{rule.text}: says what {twin.id} says")
+                continue
+            kept.append(rule)
+        return kept
+
+    def _leak(self, text: str) -> str | None:
+        for task in (*self.train, *self.valid):
+            if why := leak(text, task, self.bench.source(task)):
+                return why
+        return None
+
+    def _shortened(self, rules: list[Rule], batch: Batch) -> list[Rule]:
+        """Within the budget: the least useful go first, of equals the newest."""
+        kept = list(rules)
+        while kept and sum(len(r.text) + 3 for r in kept) > self.settings.rules_chars:
+            worst = min(kept, key=lambda r: (r.helped - r.harmed, -int(r.id[1:] or 0)))
+            batch.refused.append(f"{worst.text}: beyond the budget of {self.settings.rules_chars} characters")
+            kept.remove(worst)
+        return kept
+
+    async def _gated(
+        self, prompt: Prompt, proposal: Prompt, fragment: Fragment, batch: Batch, trials: Sequence[Trial]
+    ) -> Prompt:
+        """The proposal, if it does not lose on the tasks that it came from; else the prompt as it was."""
+        self._tell(doing="gate")
+        opt_rounds = self.settings.opt_rounds if fragment == "performance" else 0
+        again = await self.trials(proposal, batch.tasks, opt_rounds=opt_rounds)
+        won = [b.task for a, b in zip(trials, again, strict=True) if b.solved and not a.solved]
+        lost = [b.task for a, b in zip(trials, again, strict=True) if a.solved and not b.solved]
+        both = [(a, b) for a, b in zip(trials, again, strict=True) if a.solved and b.solved]
+        rounds = sum(b.debug_rounds - a.debug_rounds for a, b in both)
+        faster = sum((b.faster or 0) - (a.faster or 0) for a, b in both) if fragment == "performance" else 0
+        verdict = (len(won) - len(lost), faster, -rounds)
+        keep = verdict >= (0, 0, 0)
+        batch.gate = (
+            f"{'kept' if keep else 'dropped'}: won {len(won)}, lost {len(lost)}"
+            f"{f', faster {faster:+d}' if fragment == 'performance' else ''}, self-debug rounds {rounds:+d}"
+        )
+        if not keep:
+            return prompt
+        known = {r.id: r.text for r in _rules_of(prompt, fragment)}
+        counted = [
+            r if known.get(r.id) == r.text
+            else dataclasses.replace(r, helped=r.helped + len(won), harmed=r.harmed + len(lost))
+            for r in _rules_of(proposal, fragment)
+        ]  # fmt: skip
+        return _with_rules(proposal, fragment, counted)
+
+
+async def _together(work: Sequence[Any]) -> list[Any]:
+    """Results in order. When one fails the others are seen to their end first, so that what was paid for is kept."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return list(results)
+
+
+def score_of(trials: Sequence[Trial]) -> Score:
+    """The score of a set of trials."""
+    solved = [t for t in trials if t.solved]
+    timed = [t.faster for t in trials if t.faster is not None]
+    rounds = [t.debug_rounds for t in solved]
+    return Score(
+        tasks=len(trials),
+        correct=len(solved),
+        faster=sum(timed) if timed else None,
+        mean_debug_rounds=sum(rounds) / len(rounds) if rounds else None,
+        solved=tuple(t.task for t in solved),
+    )
+
+
+def _all_rules(prompt: Prompt) -> tuple[Rule, ...]:
+    return (*prompt.correctness_rules, *prompt.performance_rules)
+
+
+def _rules_of(prompt: Prompt, fragment: Fragment) -> tuple[Rule, ...]:
+    return prompt.correctness_rules if fragment == "correctness" else prompt.performance_rules
+
+
+def _with_rules(prompt: Prompt, fragment: Fragment, rules: Sequence[Rule]) -> Prompt:
+    if fragment == "correctness":
+        return dataclasses.replace(prompt, correctness_rules=tuple(rules))
+    return dataclasses.replace(prompt, performance_rules=tuple(rules))
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two rules say the same, by their words in order."""
+    a, b = ([w for w in re.findall(r"[\w%$.]+", t.lower()) if w not in ("the", "a", "an")] for t in (one, other))
+    return difflib.SequenceMatcher(None, a, b, autojunk=False).ratio() >= ALIKE
+
+
+def leak(rule: str, task: str, source: str) -> str | None:
+    """Why a rule gives a task away: its name, a number of it that few programs have, or a stretch of its text."""
+    if re.search(rf"(?<![\w.]){re.escape(task.rpartition('/')[2])}(?![\w])", rule):
+        return f"names the task {task}"
+    for number in re.findall(r"(?<![\w.%$])(\d{3,})(?![\w.])", rule):
+        if int(number) not in _ORDINARY and re.search(rf"(?<!\d){number}(?!\d)", source):
+            return f"holds {number}, a constant of {task}"
+    words, text = re.findall(r"\S+", rule), " ".join(source.split())
+    for at in range(len(words) - LEAKED_WORDS + 1):
+        if " ".join(words[at : at + LEAKED_WORDS]) in text:
+            return f"holds text of {task}"
+    return None

@@ -8,13 +8,13 @@ single-point mutants of compiled code killed. Mutants that survive are put throu
 from __future__ import annotations
 
 import json
+import multiprocessing
 import platform
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -62,6 +62,7 @@ class Scope:
     sandbox: bool = True
     search: int = 0
     """Random vectors tried on each mutant that is wrong and was accepted, to find some worth storing."""
+    other_factor: int = OTHER_FACTOR
 
 
 @dataclass(frozen=True)
@@ -118,24 +119,16 @@ class TaskReport:
 
 
 class _Bench:
-    """Measures the tasks of one architecture. Thread-safe."""
+    """Measures the tasks of one architecture, in one thread."""
 
     def __init__(self, scope: Scope, arch: str, toolchain: Toolchain) -> None:
         self.scope, self.arch, self.toolchain = scope, arch, toolchain
-        self._local = threading.local()
-
-    @property
-    def _judges(self) -> tuple[Judge, Judge]:
-        """For correct and for broken candidates; each thread has its own, with the golden results of its own tasks."""
-        if not hasattr(self._local, "judges"):
-            scope = self.scope
-            settings = JudgeSettings(scope.seed, scope.fresh_vectors, sandbox=scope.sandbox, simplify=False)
-            hasty = replace(settings, limit_floor_s=PATIENCE_S)
-            patient = Judge(settings, {self.arch: self.toolchain})
-            quick = Judge(hasty, {self.arch: self.toolchain})
-            quick._books = patient._books  # golden results are the same, whoever is judged
-            self._local.judges = patient, quick
-        return self._local.judges  # type: ignore[no-any-return]
+        settings = JudgeSettings(scope.seed, scope.fresh_vectors, sandbox=scope.sandbox, simplify=False)
+        self._patient = Judge(settings, {arch: toolchain})
+        """For correct candidates."""
+        self._quick = Judge(replace(settings, limit_floor_s=PATIENCE_S), {arch: toolchain})
+        """For broken ones, which may never end."""
+        self._quick._books = self._patient._books  # golden results are the same, whoever is judged
 
     def measure(self, task: Task) -> TaskReport:
         report = TaskReport(task.id, self.arch)
@@ -150,7 +143,7 @@ class _Bench:
         return report
 
     def _verdict(self, task: Task, assembly: str, *, patient: bool = False) -> Verdict:
-        judge = self._judges[0 if patient else 1]
+        judge = self._patient if patient else self._quick
         verdict = judge.judge(task, self.arch, assembly).verdict
         if verdict == Outcome.UNJUDGED:
             raise HarnessError(f"{task.id} on {self.arch}: {verdict.detail}")
@@ -180,7 +173,7 @@ class _Bench:
             )
 
     def _golden_snapshot(self, task: Task) -> Snapshot:
-        book = self._judges[0]._book(task, self.arch)
+        book = self._patient._book(task, self.arch)
         return book.expected(["fixed:0"], budget_s=1, at_least=1, deadline=None)[0].snapshot
 
     def _mutants(self, task: Task, report: TaskReport, compiled: Mapping[str, str]) -> None:
@@ -226,7 +219,7 @@ class _Bench:
         if not open_:
             return rows
         groups = [Group(compiled[name], [m for _, m in found]) for name, found in open_.items()]
-        numbers = range(OTHER_FACTOR * vectors)
+        numbers = range(self.scope.other_factor * vectors)
         other = map(OtherVectors(plan, self.scope.seed).vector, numbers)
         sandbox = self.scope.sandbox
         fared = compare_on(self.toolchain, task, groups, other, sandbox=sandbox, budget_s=OTHER_BUDGET_S)
@@ -301,13 +294,14 @@ def calibrate(scope: Scope, *, cache: Any, progress: Callable[[str], None]) -> C
     start, done = time.monotonic(), 0
     total = len(scope.tasks) * len(scope.arches)
     reports: list[TaskReport] = []
-    for arch in scope.arches:
-        bench = _Bench(scope, arch, toolchains[arch])
-        with ThreadPoolExecutor(scope.jobs) as pool:
-            for report in pool.map(bench.measure, scope.tasks):
-                reports.append(report)
-                done += 1
-                progress(_progress_line(report, done, total))
+    # Drawing vectors is work for Python, which has one lock a process.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(scope.jobs, spawn, initializer=_start, initargs=(scope, cache)) as pool:
+        wanted = [(arch, task) for arch in scope.arches for task in scope.tasks]
+        for report in pool.map(_measure, *zip(*wanted, strict=True)):
+            reports.append(report)
+            done += 1
+            progress(_progress_line(report, done, total))
     versions = {"python": platform.python_version()}
     for arch, toolchain in toolchains.items():
         for compiler in ("clang", "gcc"):
@@ -315,6 +309,18 @@ def calibrate(scope: Scope, *, cache: Any, progress: Callable[[str], None]) -> C
             versions[f"{arch} {compiler}"] = tool_version(program)
         versions[f"{arch} as"] = tool_version(toolchain.assembler)
     return Calibration(scope, versions, tuple(reports), time.monotonic() - start)
+
+
+_BENCHES: dict[str, _Bench] = {}
+
+
+def _start(scope: Scope, cache: Any) -> None:
+    toolchains = check_tools(scope.arches, cache=cache, march=None, sandbox=scope.sandbox)
+    _BENCHES.update({arch: _Bench(scope, arch, toolchain) for arch, toolchain in toolchains.items()})
+
+
+def _measure(arch: str, task: Task) -> TaskReport:
+    return _BENCHES[arch].measure(task)
 
 
 def _progress_line(report: TaskReport, done: int, total: int) -> str:
@@ -408,7 +414,7 @@ def as_json(result: Calibration) -> str:
                 "mutated": list(MUTATED),
                 "seed": scope.seed,
                 "fresh_vectors": scope.fresh_vectors,
-                "other_factor": OTHER_FACTOR,
+                "other_factor": scope.other_factor,
             },
             "versions": dict(result.versions),
             "seconds": result.seconds,

@@ -46,6 +46,8 @@ class Control(ctypes.Structure):
         ("n_regions", _u32),
         ("seccomp", _u32),
         ("n_preserved", _u32),
+        ("limit_memory", _u64),
+        ("limit_cpu_s", _u64),
         ("args", _u64 * MAX_ARGS),
         ("ret", _u64 * 16),
         ("junk", _u64 * 64),

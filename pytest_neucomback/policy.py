@@ -70,7 +70,9 @@ def check_object(
 
 def _check(elf: ELFFile, function: str, globals_: Mapping[str, int], callable_: Collection[str]) -> ObjectFacts | str:
     code_bytes = allocated = 0
-    for section in elf.iter_sections():
+    # Each pass over sections or symbols parses them anew, and this runs for every candidate.
+    sections = list(elf.iter_sections())
+    for section in sections:
         flags, name = section["sh_flags"], section.name
         if flags & SH_FLAGS.SHF_ALLOC:
             allocated += section["sh_size"]
@@ -96,16 +98,17 @@ def _check(elf: ELFFile, function: str, globals_: Mapping[str, int], callable_: 
             return f"section {name} would run code before or after the function; remove it"
     if allocated > MAX_ALLOCATED_BYTES:
         return f"code and data take {allocated} bytes; at most {MAX_ALLOCATED_BYTES} are allowed"
-    symbols = elf.get_section_by_name(".symtab")
-    if not isinstance(symbols, SymbolTableSection):
+    table = next((s for s in sections if s.name == ".symtab"), None)
+    if not isinstance(table, SymbolTableSection):
         return Incomplete(f"it does not define the function {function}: it has no symbols at all")
-    if symbols.num_symbols() > MAX_SYMBOLS:
-        return f"it has {symbols.num_symbols()} symbols; at most {MAX_SYMBOLS} are allowed"
-    if not any(_is_definition(symbol, function) for symbol in symbols.iter_symbols()):
+    if table.num_symbols() > MAX_SYMBOLS:
+        return f"it has {table.num_symbols()} symbols; at most {MAX_SYMBOLS} are allowed"
+    symbols = list(table.iter_symbols())
+    if not any(_is_definition(symbol, function) for symbol in symbols):
         return Incomplete(
             f"it does not define the function {function} as a global symbol; add `.globl {function}` and the label"
         )
-    for symbol in symbols.iter_symbols():
+    for symbol in symbols:
         name, section = symbol.name, symbol["st_shndx"]
         if symbol["st_info"]["type"] == "STT_GNU_IFUNC" or symbol["st_info"]["type"] == "STT_LOOS":
             return f"{name} is an indirect function (IFUNC); define it as a plain function"

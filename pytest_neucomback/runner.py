@@ -25,7 +25,7 @@ from .draws import MockScript
 from .errors import HarnessError
 from .inputs import Bytes, Vector
 from .layout import Control
-from .sandbox import end_guest, settle_guest, spawn_guest
+from .sandbox import GUEST_MEMORY_BYTES, end_guest, settle_guest, spawn_guest
 from .signature import visible_bits
 from .toolchain import Build
 
@@ -92,6 +92,8 @@ class Guest:
             whole = np.frombuffer(self._map, dtype=np.uint8)
             self.control = Control.from_buffer(self._map)
             self.control.seccomp = int(not self._emulator)
+            self.control.limit_memory = 0 if self._emulator else GUEST_MEMORY_BYTES
+            self.control.limit_cpu_s = int(self._cpu_s) + 1
             self.control.restore = int(self._restore)
             self.control.n_regions = len(plan.objects)
             for entry, placed in zip(self.control.regions, plan.objects, strict=False):

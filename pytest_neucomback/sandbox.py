@@ -116,8 +116,11 @@ def run_tool(
     timeout_s: float = TOOL_TIMEOUT_S,
     keep: int = TOOL_OUTPUT_CHARS,
     devices: bool = True,
+    script: str = 'exec "$@"',
 ) -> ToolResult:
     """Run a program to its end in ``cwd`` (the only folder it may write when confined).
+
+    Confined, a shell sets limits and runs ``script``, to which ``argv`` is "$@".
 
     Of its output the first ``keep`` characters are kept; the rest is read and thrown away, for a stranger's assembly
     can make an assembler print without end. Holds the machine's lock shared, so that nothing compiles while something
@@ -125,6 +128,11 @@ def run_tool(
     ld need none. Never raises for what the program does; ``HarnessError`` when it cannot be started.
     """
     command = list(argv)
+    if confined:
+        # By the shell's own means: util-linux prlimit would be one more program to start.
+        limits = {"v": TOOL_MEMORY_BYTES >> 10, "t": int(timeout_s) + 1, "f": TOOL_FILE_BYTES >> 9, "c": 0}
+        limited = "".join(f"ulimit -{name} {value} && " for name, value in limits.items())
+        command = ["/bin/sh", "-c", f"{limited}{{ {script}; }}", "sh", *command]
     if confined and sandbox:
         work = str(cwd)
         made = ("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp") if devices else ()
@@ -132,9 +140,6 @@ def run_tool(
             _bwrap(), *_ISOLATE, *_system_binds(), *made, "--bind", work, work, "--chdir", work,
             "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LC_ALL", "C", "--setenv", "TMPDIR", work, "--", *command,
         ]  # fmt: skip
-    if confined:
-        limits = _limits(memory_bytes=TOOL_MEMORY_BYTES, cpu_s=timeout_s, file_bytes=TOOL_FILE_BYTES)
-        command = [*limits, "--", *command]
     with machine_lock.shared():
         try:
             process = subprocess.Popen(
@@ -300,8 +305,9 @@ def spawn_guest(
                 command += ["--seccomp", str(filter_fd)]
                 fds.append(filter_fd)
         command += ["--remount-ro", "/", "--chdir", "/", "--", *inner]
-    memory = GUEST_MEMORY_BYTES * (4 if emulator else 1)
-    command = [*_limits(memory_bytes=memory, cpu_s=cpu_s, file_bytes=0), "--", *command]
+    if emulator:
+        # Natively the driver sets its limits itself, before its first call; one program less to start.
+        command = [*_limits(memory_bytes=4 * GUEST_MEMORY_BYTES, cpu_s=cpu_s, file_bytes=0), "--", *command]
     try:
         return subprocess.Popen(
             command,

@@ -431,9 +431,17 @@ class Toolchain:
         quoted = " ".join("'" + part.replace("'", "'\\''") + "'" for part in link)
         for name in ("candidate.o", "candidate"):
             (folder / name).unlink(missing_ok=True)
-        command = ["/bin/sh", "-c", f'"$@" || exit 3; {quoted} || exit 4', "sh", *assemble]
+        script = f'"$@" || exit 3; {quoted} || exit 4'
         gnu = assemble[0] == self.assembler
-        return run_tool(command, cwd=folder, confined=True, sandbox=self.sandbox, timeout_s=timeout_s, devices=not gnu)
+        return run_tool(
+            assemble,
+            cwd=folder,
+            confined=True,
+            sandbox=self.sandbox,
+            timeout_s=timeout_s,
+            devices=not gnu,
+            script=script,
+        )
 
     # --- cache ---------------------------------------------------------------------------------------------------
 

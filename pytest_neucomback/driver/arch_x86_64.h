@@ -9,6 +9,7 @@
 #define NC_SYS_prctl 157
 #define NC_SYS_clock_gettime 228
 #define NC_SYS_exit_group 231
+#define NC_SYS_prlimit64 302
 #define NC_AUDIT_ARCH 0xc000003e
 #define NC_UCONTEXT_REGS 40
 #define NC_N_CRASH_REGS 17

@@ -521,6 +521,18 @@ static u64 nc_number(const char *text)
     return n;
 }
 
+static int nc_limit(u64 resource, u64 value)
+{
+    u64 limit[2] = {value, value};
+    return (int)nc_syscall4(NC_SYS_prlimit64, 0, (i64)resource, (i64)limit, 0);
+}
+
+/* Address space, processor time, no files, no core dumps. Whoever is over a limit already could not go on anyway. */
+static int nc_set_limits(u64 memory, u64 cpu_s)
+{
+    return nc_limit(9, memory) || nc_limit(0, cpu_s) || nc_limit(1, 0) || nc_limit(4, 0);
+}
+
 /* A value of the auxiliary vector, which follows arguments and environment. */
 static u64 nc_auxiliary(const u64 *stack, u64 wanted)
 {
@@ -596,6 +608,8 @@ void nc_main(u64 *stack)
     nc_catch(8);  /* SIGFPE */
     nc_catch(11); /* SIGSEGV */
     nc_catch(31); /* SIGSYS */
+    if (c->limit_memory && nc_set_limits(c->limit_memory, c->limit_cpu_s))
+        nc_stop(12);
     if (c->seccomp && nc_install_seccomp())
         nc_stop(8);
 

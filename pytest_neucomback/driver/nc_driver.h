@@ -36,6 +36,7 @@ struct nc_control {
     u32 n_regions;
     u32 seccomp;      /* install the filter before the first call */
     u32 n_preserved;
+    u64 limit_memory, limit_cpu_s; /* set by the driver where it runs natively; 0 where somebody else did */
     u64 args[NC_MAX_ARGS];   /* argument slots, as the glue reads them */
     u64 ret[16];
     u64 junk[64];            /* planted in the preserved registers before the call */

@@ -9,3 +9,4 @@
 #define NC_SYS_prctl 167
 #define NC_SYS_mmap 222
 #define NC_SYS_mprotect 226
+#define NC_SYS_prlimit64 261

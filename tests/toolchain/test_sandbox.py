@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from candidates import SNIPPETS, candidate, system_call
+from elftools.elf.elffile import ELFFile
 
 from pytest_neucomback import policy
 from pytest_neucomback.inputs import draw
@@ -272,3 +273,15 @@ def test_judging_in_parallel_threads(arch: str, toolchain: Toolchain, bump: Task
     with ThreadPoolExecutor(4) as pool:
         jobs = [(word, pool.submit(judge.judge, bump, arch, text)) for word, text in texts.items() for _ in range(3)]
         assert [(word, str(job.result().verdict.outcome)) for word, job in jobs] == [(word, word) for word, _ in jobs]
+
+
+def test_no_build_has_memory_that_is_writable_and_executable(bump: Task, toolchain: Toolchain, tmp_path: Path) -> None:
+    """Code cannot be patched, neither the candidate's own nor the driver's, on any architecture."""
+    assembly = toolchain.compile_source("clang", "O2", bump.c_path)
+    build = toolchain.build_candidate(bump, assembly, tmp_path)
+    assert isinstance(build, Build)
+    for path in (build.path, toolchain.golden(bump).path):
+        with path.open("rb") as stream:
+            flags = [s["p_flags"] & 3 for s in ELFFile(stream).iter_segments("PT_LOAD")]
+        assert 3 not in flags
+        assert 1 in flags

@@ -1,9 +1,10 @@
 """Proofs that a mutant computes what the original computes, by data flow over the assembly of x86-64.
 
-Two kinds of argument: that of ``traces.py``, for counters and addresses, and one for the vector registers: a mutated
-instruction is harmless when every 32-bit lane in which its result differs from the original's is dead, that is,
-overwritten before anything reads it. Instructions are modelled as expressions per lane; what is not modelled reads
-everything and overwrites nothing, so a proof never rests on an instruction that this module does not know.
+Three kinds of argument: that of ``traces.py``, for counters and addresses, that of ``ranges.py``, for the values of
+general registers and for stores that are overwritten, and one for the vector registers: a mutated instruction is
+harmless when every 32-bit lane in which its result differs from the original's is dead, that is, overwritten before
+anything reads it. Instructions are modelled as expressions per lane; what is not modelled reads everything and
+overwrites nothing, so a proof never rests on an instruction that this module does not know.
 
 A load that is made wider may read bytes past its element. Reading is not observable in itself; where it would leave
 the object's pages it faults, on every run, because these addresses do not depend on the lanes in question.
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import traces
+from . import ranges, traces
 from .mutants import Instruction, Mutant, parse, without_comment
 from .signature import Variable
 from .toolchain import Plan
@@ -51,9 +52,23 @@ def prove(assembly: str, mutant: Mutant, plan: Plan) -> str | None:
     # a struct may come back in two vector registers
     result_bytes = None if returns.kind == "record" else returns.size if returns.kind == "float" else 0
     symbols = {o.name: o.addr for o in plan.objects if o.addr < 1 << 31}
-    return dead_lanes(assembly, mutant, result_bytes=result_bytes) or traces.same_in_every_call(
-        assembly, mutant, symbols, _arguments(plan)
+    return (
+        dead_lanes(assembly, mutant, result_bytes=result_bytes)
+        or traces.same_in_every_call(assembly, mutant, symbols, _arguments(plan))
+        or ranges.same_in_every_state(assembly, mutant, _returned(plan))
     )
+
+
+def _returned(plan: Plan) -> dict[str, int]:
+    """Bits of general registers that a caller of the task's function looks at (psABI 3.2.3)."""
+    returns = plan.signature.returns
+    whole = (1 << 64) - 1
+    if returns.kind == "float" or returns.size == 0:
+        return {}
+    if returns.kind in ("int", "pointer") and returns.size <= 8:
+        # callers may rely on narrow results being extended to 32 bits
+        return {"rax": whole if returns.size == 8 else 0xFFFFFFFF}
+    return {"rax": whole, "rdx": whole}
 
 
 def _arguments(plan: Plan) -> list[traces.Argument]:

@@ -236,9 +236,7 @@ class Library:
                     owner[number] = name
                     text += line + "\n"
             (folder / "p.s").write_text(text)
-            ended = subprocess.run(
-                ["as", "-o", "p.o", "p.s"], cwd=folder, capture_output=True, text=True, check=False
-            )
+            ended = subprocess.run(["as", "-o", "p.o", "p.s"], cwd=folder, capture_output=True, text=True, check=False)
             bad = {owner[int(n)] for n in re.findall(r"^p\.s:(\d+): Error", ended.stderr, re.M)}
             if not bad:
                 assert ended.returncode == 0, ended.stderr

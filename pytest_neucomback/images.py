@@ -10,6 +10,7 @@ from pathlib import Path
 
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from .layout import PAGE, STUBS_ADDR
 
@@ -45,9 +46,30 @@ def read_constant(path: Path, address: int, size: int) -> bytes | None:
 
 
 def read_text(path: Path, address: int) -> bytes | None:
-    """The string at an address of a program, without its NUL; None where there is none."""
+    """The string at an address of a program, its NUL included; None where there is none.
+
+    A table of bytes need hold no NUL: where the program names the object, its end ends the text as well.
+    """
     for start, data in _segments(path):
         if start <= address < start + len(data):
-            end = data.find(b"\0", address - start)
-            return data[address - start : end][:MAX_TEXT] if end >= 0 else None
+            limit = _object_end(path, path.stat().st_mtime_ns, address)
+            end = data.find(b"\0", address - start, limit - start if limit else None)
+            if end < 0 and not limit:
+                return None
+            return data[address - start : end + 1 if end >= 0 else (limit or 0) - start][:MAX_TEXT]
+    return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _object_end(path: Path, changed_ns: int, address: int) -> int | None:
+    """Where the named object that an address lies in ends."""
+    del changed_ns
+    with path.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".symtab")
+        if not isinstance(table, SymbolTableSection):
+            return None
+        for symbol in table.iter_symbols():
+            start, size = symbol["st_value"], symbol["st_size"]
+            if symbol["st_info"]["type"] == "STT_OBJECT" and start <= address < start + size:
+                return int(start + size)
     return None

@@ -91,6 +91,7 @@ def test_pointers_into_constants_mean_what_they_point_to(make_task: MakeTask, at
     assert attempt(task, old='"soup"', new='"soap"') == "wrong_output"
     assert attempt(task, old="450", new="451") == "wrong_output"
     assert attempt(task, old='"none"', new='"nope"') == "wrong_output"
+    assert attempt(task, old='"soup"', new='"soups"') == "wrong_output"
     assert attempt(task, old="&menu[i] : 0", new="&menu[(i + 1) % 3] : 0") == "wrong_output"
 
 
@@ -240,3 +241,24 @@ def test_structs_in_memory_belong_to_the_callee(make_task: MakeTask, attempt: Tr
         verdict = attempt(task, compiler=compiler)
         assert verdict == "correct", verdict.diagnostic
     assert attempt(task, old="r.d = a.d * 2 + b.d", new="r.d = a.d * 2 - b.d") == "wrong_output"
+
+
+GLYPHS_C = """\
+#include <stdint.h>
+static const uint8_t font[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+static const uint16_t widths[4] = {3, 3, 4, 2};
+const uint8_t *glyph(unsigned i, unsigned *width)
+{
+    *width = widths[i & 3];
+    return &font[(i & 3) * 3];
+}
+"""
+
+
+def test_tables_without_a_nul_end_where_they_end(make_task: MakeTask, attempt: Try) -> None:
+    """What lies behind a table of bytes is no part of it, and differs from build to build."""
+    task = make_task("glyph", GLYPHS_C, "draw: |\n  return {'i': rng.int(0, 3), 'width': [0]}\n")
+    for compiler in ("clang-O0", "clang-O3", "gcc-O2"):
+        verdict = attempt(task, compiler=compiler)
+        assert verdict == "correct", verdict.diagnostic
+    assert attempt(task, old="11, 12}", new="11, 13}") == "wrong_output"

@@ -120,6 +120,7 @@ def glue_source(task: Task, signature: Signature, arch: Arch) -> str:
         "narrow_fp_args": use.narrow_fp_args,
         "stack_args": use.stack_bytes,
         "result_address": int(use.result_address),
+        "result_in_memory": int(signature.returns.kind == "record" and signature.returns.size > 16),
         "copy_bytes": max((t.size for t in records), default=0),
         "x87_result": int(signature.returns.kind == "float" and signature.returns.size > 8),
     }

@@ -63,7 +63,7 @@ class Settings:
     learn_batch: int = 5
     learn_train: int | None = None
     learn_valid: int | None = None
-    learn_extensions: tuple[str, ...] = ()
+    learn_extensions: tuple[str, ...] = LEARN_EXTENSIONS
     learn_rules_chars: int = 6000
     learn_prompt: bool = False
     learn_test: bool = False
@@ -334,7 +334,7 @@ def _parsed(option: Option, text: str, *, given: bool) -> Any:
         value = option.parse(text)
     except ValueError:
         raise pytest.UsageError(f"{source}: expected {option.takes}") from None
-    if value == () and given:
+    if value == () and given and text != "none":
         raise pytest.UsageError(f"{source}: expected {option.takes}")
     return value
 

@@ -542,6 +542,8 @@ def abi_problems(plan: Plan, control: Control, vector: Vector) -> list[str]:
         problems.append("changed the floating-point rounding or exception control")
     if control.flag_error & 4:
         problems.append("returned with values on the x87 stack or in MMX state (missing fstp or emms)")
+    if control.flag_error & 8:
+        problems.append("did not return the address of the result in %rax (the caller passes it in %rdi)")
     if control.call_error & 1:
         problems.append(f"{arch.stack_pointer} was not a multiple of 16 at a call")
     if control.call_error & 2:

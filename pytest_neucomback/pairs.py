@@ -61,4 +61,4 @@ def mcnemar_exact(one: int, other: int) -> float:
         raise ValueError(f"counts cannot be negative: {one}, {other}")
     total, small = one + other, min(one, other)
     tail = sum(math.comb(total, k) for k in range(small + 1))
-    return min(1.0, float(2 * tail) / float(2**total))
+    return min(1.0, 2 * tail / (1 << total))  # of integers, which no count is too large for

@@ -44,6 +44,7 @@ static inline u64 nc_ticks(void)
 #define NC_FIRST_FP_ARG 0
 #define NC_N_FP_ARGS 8
 #define NC_NARROW_FLOATS 1 /* bits beyond a float argument are undefined */
+#define NC_RESULT_BACK 0   /* a struct in memory: the register that holds its address on return (psABI 3.2.3) */
 #define NC_RESULT_GPR -1   /* no register of its own for the address of a returned struct */
 #define NC_PRESERVED_GPR {3, 4, 11, 12, 13, 14}
 #define NC_PRESERVED_VEC {-1}

@@ -115,6 +115,7 @@ static u64 nc_stack_top;
 static u64 nc_watched[512], nc_watch_from, nc_watch_words;
 static u64 nc_callees[24]; /* where structs begin that lie in the caller's frame and are the callee's to write */
 static u32 nc_n_callees;
+static u64 nc_result_at; /* where the caller wants a returned struct */
 
 static u64 nc_random(void) /* splitmix64 */
 {
@@ -151,6 +152,7 @@ void nc_prepare(u64 arguments)
     if (nc_watch_words > 512)
         nc_watch_words = 512;
     nc_n_callees = 0;
+    nc_result_at = nc_image.gpr[ints[0]];
     for (u32 i = 0; i < nc_int_args && i < sizeof ints; i++) {
         keep[ints[i]] = 1;
         nc_note_callees(nc_image.gpr[ints[i]]);
@@ -194,6 +196,10 @@ void nc_inspect(void)
         *seen++ = nc_image.gpr[gprs[i]];
     for (u32 i = 0; i < sizeof vecs && vecs[i] >= 0; i++)
         *seen++ = nc_image.vec[vecs[i]][0];
+#ifdef NC_RESULT_BACK
+    if (nc_result_in_memory && nc_image.gpr[NC_RESULT_BACK] != nc_result_at)
+        c->flag_error |= 8;
+#endif
 #ifdef NC_UNTOUCHED_GPR
     static const signed char untouched[] = NC_UNTOUCHED_GPR;
     for (u32 i = 0; i < sizeof untouched; i++, seen++)

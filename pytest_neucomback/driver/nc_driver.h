@@ -42,7 +42,8 @@ struct nc_control {
     u64 junk[64];            /* planted in the preserved registers before the call */
     u64 seen[64];            /* the same registers as the candidate left them */
     u64 sp_error;            /* stack pointer on return minus what it should be */
-    u64 flag_error;          /* 1 direction flag, 2 rounding or exception control changed, 4 x87 stack not empty */
+    u64 flag_error;          /* 1 direction flag, 2 rounding or exception control changed, 4 x87 stack not empty,
+                                8 address of the result not returned */
     u64 call_error;          /* at a call out: 1 stack pointer not aligned, 2 direction flag set */
     u64 stack_error;         /* memory of the caller's frame changed: 1 + bytes above the stack arguments' start */
     u32 signal, code;        /* a fault: number and si_code */
@@ -89,7 +90,7 @@ extern u32 nc_depth;
 extern void nc_invoke(void);
 /* Registers and stack bytes that the task's arguments take; a register more is called used where that is not clear. */
 extern const u32 nc_int_args, nc_fp_args, nc_narrow_fp_args, nc_stack_args, nc_result_address, nc_copy_bytes,
-    nc_x87_result;
+    nc_x87_result, nc_result_in_memory;
 extern void (*const nc_candidate_entry)(void);
 
 #include "nc_mock.h"

@@ -262,3 +262,15 @@ def test_tables_without_a_nul_end_where_they_end(make_task: MakeTask, attempt: T
         verdict = attempt(task, compiler=compiler)
         assert verdict == "correct", verdict.diagnostic
     assert attempt(task, old="11, 12}", new="11, 13}") == "wrong_output"
+
+
+def test_a_struct_in_memory_comes_back_with_its_address(
+    make_task: MakeTask, native: Toolchain, native_judge: Judge
+) -> None:
+    """On x86-64 %rax holds the address of a returned struct; callers may rely on it."""
+    task = make_task("turn2", STRUCTS_C.replace("turn(", "turn2("), "draw: |\n  return {'k': rng.bits(31)}\n")
+    assembly = native.compile_source("clang", "O1", task.c_path)
+    assert native_judge.judge(task, "x86_64", assembly).verdict == "correct"
+    verdict = native_judge.judge(task, "x86_64", assembly.replace("\tretq", "\txorl\t%eax, %eax\n\tretq")).verdict
+    assert verdict == "abi_violation"
+    assert "%rax" in verdict.detail

@@ -264,9 +264,8 @@ class _Drawing:
                 data = b"".join(encoder.random(type_) for _ in range(place.count))
             else:
                 data = encoder.elements(place.element, given, name)
-            lead = placed.size - len(data)
-            unused = [encoder.random(type_) for _ in range(lead // max(type_.size, 1))]
-            data = b"".join(unused) + data
+            # what lies before belongs to nobody; any bytes will do
+            data = self.rng.bytes(placed.size - len(data)) + data
         else:
             data = encoder.encode(type_, given, name) if name in values else encoder.random(type_)
         return np.frombuffer(data, dtype=np.uint8)

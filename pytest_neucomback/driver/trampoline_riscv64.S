@@ -234,43 +234,13 @@ nc_back:
     plain t1, nc_impl_\name
     j nc_outside
     .endm
-    outside memcpy
-    outside memmove
-    outside memset
-    outside memcmp
-    outside bcmp
-    outside strlen
-    outside sinf
-    outside cosf
-    outside __popcountdi2
-    outside __clzdi2
-    outside __ctzdi2
-    outside __ffsdi2
-    outside __paritydi2
-    outside __clrsbdi2
-    outside __bswapsi2
-    outside __bswapdi2
-    outside sincosf
-    outside sin
-    outside cos
-    outside sincos
-    outside sqrtf
-    outside sqrt
-    outside fabsf
-    outside fabs
-
-/* Their results take two registers, of which junk would spoil one. */
     .macro beside name
     .globl \name
     .type \name, @function
 \name:
     tail nc_impl_\name
     .endm
-    beside __udivti3
-    beside __umodti3
-    beside __divti3
-    beside __modti3
-    beside __udivmodti4
+#include "provided.inc"
 
 nc_empty:
     ret

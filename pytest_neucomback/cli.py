@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     _declare_tasks(commands)
     _declare_prompts(commands)
     _declare_compare(commands)
+    _declare_experiment(commands)
     return parser
 
 
@@ -135,7 +136,7 @@ def _doctor_text(diagnosis: Diagnosis) -> str:
 
 
 def _declare_prompts(commands: Commands) -> None:
-    parser = commands.add_parser("prompts", help="learned prompts: list, show, compare, export")
+    parser = commands.add_parser("prompts", help="learned prompts: list, show, compare, export, shorten")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     root = argparse.ArgumentParser(add_help=False)
     root.add_argument("--project", metavar="DIR", type=Path, default=Path(), help="folder with prompts/; default: here")
@@ -156,6 +157,84 @@ def _declare_prompts(commands: Commands) -> None:
     out.add_argument("prompt", metavar="PROMPT")
     out.add_argument("--out", metavar="FILE", type=Path, help="default: standard output")
     out.set_defaults(run=_prompts_export)
+    tried = verbs.add_parser(
+        "ablate",
+        parents=[root],
+        help="which of its rules a prompt needs",
+        description="Try a prompt on the valid split without each of its rules, from the last to the first; a rule "
+        "without which nothing gets worse stays out while the others are tried. Needs about as many trials of each "
+        "task as there are rules.",
+    )
+    tried.add_argument("prompt", metavar="PROMPT", help="ARCH/LEVEL/MODEL, a part of it, or a prompt's name or file")
+    tried.add_argument("--model", metavar="M", help="as --nc-model takes it; default: the one it was learned for")
+    tried.add_argument("--arch", metavar="A", help="default: the one it was learned for")
+    tried.add_argument("--level", metavar="L", help="default: the one it was learned for")
+    tried.add_argument("--suite", metavar="DIR", action="append", help="another folder of tasks; repeatable")
+    tried.add_argument("--valid", metavar="N", type=_count, help="only N of the valid tasks, drawn by the seed")
+    tried.add_argument(
+        "--opt-rounds", metavar="T", type=int, choices=range(101),
+        help="time candidates, with T optimisation rounds; without it rules for speed are left as they are",
+    )  # fmt: skip
+    tried.add_argument("--seed", metavar="S", type=int, help="of tasks and inputs; default: that of its learning")
+    tried.add_argument("--write", action="store_true", help="store the prompt without the rules that it does not need")
+    tried.add_argument("--cache", metavar="DIR", type=Path, default=Path(".neucomback"), help="default: .neucomback")
+    tried.add_argument("--nc-budget-usd", metavar="X", type=float, help="stop when this is spent, in US dollars")
+    tried.add_argument("--nc-budget-tokens", metavar="N", type=_count, help="stop when so many tokens are used")
+    tried.add_argument("--nc-models-file", metavar="PATH", type=Path, help="YAML file with models of your own")
+    tried.add_argument("--nc-unsafe-no-sandbox", action="store_true", help="for containers that forbid the sandbox")
+    tried.set_defaults(run=_prompts_ablate)
+
+
+def _count(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1 is needed")
+    return number
+
+
+def _prompts_ablate(arguments: argparse.Namespace) -> int:
+    from . import ablate
+    from .errors import ConfigError
+    from .learn import Score
+    from .prompt_store import find, store
+
+    project = arguments.project.resolve()
+    found = find(arguments.prompt, project)
+    made = found.prompt.provenance
+    chosen = {name: getattr(arguments, name) or made.get(name) for name in ("model", "arch", "level")}
+    if missing := [f"--{name}" for name, value in chosen.items() if not value]:
+        raise ConfigError(f"{found.where}: does not say what it was learned for; give {', '.join(missing)}")
+    if arguments.nc_budget_usd is not None and not 0 < arguments.nc_budget_usd < float("inf"):
+        raise ConfigError("--nc-budget-usd: an amount above 0 is needed")
+    request = ablate.Request(
+        prompt=found,
+        model=str(chosen["model"]),
+        arch=str(chosen["arch"]),
+        level=str(chosen["level"]),
+        suites=tuple(arguments.suite or ()),
+        valid=arguments.valid,
+        opt_rounds=arguments.opt_rounds,
+        seed=int(made.get("seed", 0)) if arguments.seed is None else arguments.seed,
+        cache=arguments.cache,
+        models_file=arguments.nc_models_file,
+        budget_usd=arguments.nc_budget_usd,
+        budget_tokens=arguments.nc_budget_tokens,
+        sandbox=not arguments.nc_unsafe_no_sandbox,
+    )
+
+    def noted(news: ablate.Tried | Score) -> None:
+        if isinstance(news, Score):
+            print(f"{found.where}: {news.correct}/{news.tasks} correct on valid with all rules\n", flush=True)
+        else:
+            print("\n".join(ablate.tried_lines(news)) + "\n", flush=True)
+
+    ablation = ablate.run(request, noted)
+    print("\n".join(ablate.closing_lines(ablation)))
+    if arguments.write and not ablation.dropped:
+        print("nothing to drop, nothing stored")
+    elif arguments.write:
+        where = ablate.where_to_store(request)
+        print(f"stored as {store(where, ablate.shortened_yaml(request, ablation, project), project)}")
+    return 0
 
 
 def _prompts_list(arguments: argparse.Namespace) -> int:
@@ -215,7 +294,10 @@ def _prompts_export(arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         print(text, end="")
     else:
-        arguments.out.write_text(text, encoding="utf-8")
+        try:
+            arguments.out.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise NeucombackError(f"{arguments.out} cannot be written ({error.strerror})") from error
     return 0
 
 
@@ -244,6 +326,83 @@ def _compare(arguments: argparse.Namespace) -> int:
     else:
         print("\n\n".join(comparison_text(c) for c in found))
     return 0
+
+
+# --- experiment -----------------------------------------------------------------------------------------------------
+
+
+def _declare_experiment(commands: Commands) -> None:
+    from .experiments import REPLY_TOKENS, ROOT
+
+    parser = commands.add_parser(
+        "experiment",
+        help="run a table of the paper and print its figures beside ours",
+        description="Run what a table of the NeuComBack paper needs, each condition as a pytest run of its own under "
+        f"{ROOT}/, and print the published figures beside ours. What is finished is not run again. Exit status 1 when "
+        "something could not be finished; the same command goes on.",
+    )
+    parser.add_argument("table", metavar="TABLE", help="table1 ... table7")
+    parser.add_argument("--dry-run", action="store_true", help="print commands, requests, tokens and cost; run nothing")
+    parser.add_argument("--model", metavar="A,B", help="models instead of the paper's, such as openai:NAME")
+    parser.add_argument("--arch", metavar="A,B", help="architectures instead of the paper's")
+    parser.add_argument("--suite", metavar="PATH", action="append", help="another folder of tasks; repeatable")
+    parser.add_argument("--split", metavar="A,B", help="evaluate on these splits instead of the paper's")
+    parser.add_argument(
+        "--limit", metavar="N", type=int, help="only the first N tasks by name (of each split), for trials"
+    )
+    parser.add_argument(
+        "--repeat", metavar="N", type=int, default=1, help="repeats, each with seed and replies of its own; default: 1"
+    )
+    parser.add_argument("--budget-usd", metavar="X", type=float, help="stop when all steps together cost this")
+    parser.add_argument("-n", metavar="N", dest="processes", help="judging processes, as of pytest-xdist")
+    parser.add_argument(
+        "--reply-tokens", metavar="N", type=int, default=REPLY_TOKENS,
+        help=f"mean length of a reply that estimates assume; default: {REPLY_TOKENS}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pytest", metavar="ARG", action="append", default=[],
+        help="a further argument of every pytest run, such as --pytest=--nc-timing=paper; repeatable",
+    )  # fmt: skip
+    parser.add_argument("--nc-models-file", type=Path, metavar="PATH", help="YAML file with models of your own")
+    parser.add_argument("--cache", metavar="DIR", type=Path, default=Path(".neucomback"), help="default: .neucomback")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_experiment)
+
+
+def _experiment(arguments: argparse.Namespace) -> int:
+    from . import experiment_costs, experiment_report, experiments
+
+    choices = experiments.make_choices(
+        models=arguments.model,
+        arches=arguments.arch,
+        splits=arguments.split,
+        suites=arguments.suite or (),
+        limit=arguments.limit,
+        repeat=arguments.repeat,
+        budget_usd=arguments.budget_usd,
+        processes=arguments.processes,
+        reply_tokens=arguments.reply_tokens,
+        extra=arguments.pytest,
+        models_file=arguments.nc_models_file,
+        cache=arguments.cache,
+    )
+    plan = experiments.make_plan(arguments.table, choices)
+    if arguments.dry_run:
+        costs = experiment_costs.estimates(plan)
+        if arguments.json:
+            print(json.dumps(experiment_report.plan_json(plan, costs), indent=1))
+        else:
+            print(experiment_report.plan_text(plan, costs))
+        return 0
+    problems = experiments.run(plan, lambda line: print(line, file=sys.stderr, flush=True))
+    found = experiment_report.gather(plan)
+    if arguments.json:
+        print(json.dumps(experiment_report.table_json(plan, found, problems), indent=1))
+    else:
+        print(experiment_report.table_text(plan, found))
+    for problem in problems:
+        print(f"not finished: {problem.step}: {problem.text}", file=sys.stderr)
+    return 1 if problems else 0
 
 
 # --- tasks ----------------------------------------------------------------------------------------------------------

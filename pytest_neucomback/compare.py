@@ -56,7 +56,11 @@ def compare_reports(first: Path, second: Path | None = None) -> list[Comparison]
     """Compare two reports, or the prompts (else the models) of one. Raises ConfigError when nothing can be paired."""
     if second is not None:
         sides = _records(first), _records(second)
-        return _grouped(*sides, str(first), str(second), lambda r: (r.model, r.arch, r.prompt, r.level))
+        values = {side: [{getattr(r, side) for r in records} for records in sides] for side in SIDES}
+        # what the reports differ in as a whole is what is compared
+        apart = [side for side, (a, b) in values.items() if a != b and len(a) == len(b) == 1]
+        shared = [name for name in ("model", "arch", "prompt", "level") if name not in apart]
+        return _grouped(*sides, str(first), str(second), lambda r: tuple(getattr(r, name) for name in shared))
     records = _records(first)
     for side in SIDES:
         names = list(dict.fromkeys(getattr(r, side) for r in records))

@@ -31,7 +31,9 @@ from .types import ItemKey, Judgement, Message, ModelRequest, Outcome, Reply, Ti
 FAILURES_TO_GIVE_UP = 3
 """Items in a row that an endpoint may leave without a reply before the rest of its items are not tried."""
 FIRST_REPLY_TOKENS = 2_000
-"""What a request is expected to use before the first reply has shown it; for the budget."""
+"""What a model's first reply is expected to have; for the budget."""
+TOKENS_PER_CHAR = 1 / 3
+"""What a prompt is expected to have, until a denser one has been seen; for the budget."""
 
 
 @dataclass
@@ -74,6 +76,24 @@ class Ticket:
         return None if not self.timeout_s else self.timeout_s - self.judge_s
 
 
+@dataclass
+class Largest:
+    """The most that a model's replies have used; what is set aside for a request in flight."""
+
+    tokens_out: int = FIRST_REPLY_TOKENS
+    tokens_per_char: float = TOKENS_PER_CHAR
+    usd: float = 0.0
+    replies: int = 0
+
+    def add(self, reply: Reply, chars: int) -> None:
+        """Note a reply to a prompt of so many characters."""
+        known = self.tokens_out if self.replies else 0
+        self.tokens_out = max(known, reply.usage.tokens_out)
+        self.tokens_per_char = max(self.tokens_per_char, reply.usage.tokens_in / max(chars, 1))
+        self.usd = max(self.usd, reply.cost_usd or 0.0)
+        self.replies += 1
+
+
 class Desk:
     """Serves conversations. Everything but the constructor belongs to one event loop."""
 
@@ -91,6 +111,9 @@ class Desk:
         self.dead: dict[str, str] = {}
         """Models that do not answer, with the reason; their items end unjudged at once, cached replies excepted."""
         self._failures: dict[str, int] = {}
+        self._largest: dict[str, Largest] = {}
+        self._set_aside = (0.0, 0.0)
+        """Tokens and US dollars that requests in flight may take."""
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -100,6 +123,7 @@ class Desk:
         self._requests = asyncio.Semaphore(self.settings.concurrency)
         # Compilers posing as models, and IR for prompts, are work for this machine's processors.
         processors = len(os.sched_getaffinity(0))
+        self._landed = asyncio.Event()
         self._local = asyncio.Semaphore(processors)
         self._executor = concurrent.futures.ThreadPoolExecutor(processors, thread_name_prefix="neucomback-compile")
         await self._probe_endpoints()
@@ -187,9 +211,11 @@ class Desk:
             return cached, cache_key
         self._check_dead(model)
         async with self._requests if model.cacheable else self._local:
-            self._check_dead(model)
             if model.cacheable:
-                self._check_budget()
+                await self._within_budget(model, request)
+            self._check_dead(model)
+            tokens, usd = self._may_take(model, request)
+            self._set_aside = self._set_aside[0] + tokens, self._set_aside[1] + usd
             self.progress.in_flight += 1
             try:
                 reply = await model.complete(request)
@@ -202,9 +228,13 @@ class Desk:
                 raise
             finally:
                 self.progress.in_flight -= 1
+                self._set_aside = self._set_aside[0] - tokens, self._set_aside[1] - usd
+                landed, self._landed = self._landed, asyncio.Event()
+                landed.set()
         self._failures[model.name] = 0
         self.progress.replies += 1
         self.progress.usage += reply.usage
+        self._largest.setdefault(model.name, Largest()).add(reply, _chars(request))
         if reply.cost_usd is not None:
             self.progress.cost_usd = (self.progress.cost_usd or 0.0) + reply.cost_usd
         if model.cacheable:
@@ -215,18 +245,44 @@ class Desk:
         if model.name in self.dead:
             raise ModelUnavailable(self.dead[model.name])
 
-    def _check_budget(self) -> None:
-        """Requests in flight count as an average reply each, so that many at once do not overrun the limit together."""
+    async def _within_budget(self, model: Model, request: ModelRequest) -> None:
+        """Wait until the budget has room for a request. Raises BudgetSpent when it has none left.
+
+        For each request in flight as much is set aside as the model's largest reply took, so that many at once do not
+        overrun the limit together; as long as there are some it is too early to say that nothing is left.
+        """
+        while spent := self._beyond_budget(*self._may_take(model, request)):
+            if not self.progress.in_flight:
+                raise BudgetSpent(spent)
+            await self._landed.wait()
+
+    def _may_take(self, model: Model, request: ModelRequest) -> tuple[float, float]:
+        """Tokens and US dollars that a request may take, by what is known of the model."""
+        largest = self._largest.get(model.name, Largest())
+        tokens_in = _chars(request) * largest.tokens_per_char
+        usd = largest.usd
+        if isinstance(model, ApiModel) and not largest.replies:
+            spec = model.spec
+            usd = (tokens_in * (spec.usd_per_mtok_in or 0) + largest.tokens_out * (spec.usd_per_mtok_out or 0)) / 1e6
+        return tokens_in + largest.tokens_out, usd
+
+    def _beyond_budget(self, tokens: float, usd: float) -> str:
+        """Why a request that may take so much is too much, or nothing."""
         progress, settings = self.progress, self.settings
-        replies, under_way = max(progress.replies, 1), progress.in_flight + 1
         used = progress.usage.tokens_in + progress.usage.tokens_out
-        each = used / replies if progress.replies else FIRST_REPLY_TOKENS
-        if settings.budget_tokens is not None and used + each * under_way > settings.budget_tokens:
-            raise BudgetSpent(f"--nc-budget-tokens={settings.budget_tokens}: {used} tokens are used")
-        if settings.budget_usd is not None:
-            spent = progress.cost_usd or 0.0
-            if spent + spent / replies * under_way > settings.budget_usd or spent >= settings.budget_usd:
-                raise BudgetSpent(f"--nc-budget-usd={settings.budget_usd:g}: {spent:.2f} USD are spent")
+        if settings.budget_tokens is not None and used + self._set_aside[0] + tokens > settings.budget_tokens:
+            return (
+                f"--nc-budget-tokens={settings.budget_tokens}: {used} tokens are used, and the next request may take "
+                f"{tokens:.0f}; a larger budget goes on"
+            )
+        spent = progress.cost_usd or 0.0
+        # a thousandth of a cent is no overrun, but sums of floats are off by less
+        if settings.budget_usd is not None and spent + self._set_aside[1] + usd > settings.budget_usd + 1e-5:
+            return (
+                f"--nc-budget-usd={settings.budget_usd:g}: {spent:.4g} USD are spent, and the next request may take "
+                f"{usd:.2g}; a larger budget goes on"
+            )
+        return ""
 
     async def _judge(self, item: Ticket, reply_key: str, assembly: str) -> tuple[Judgement, Feedback | None]:
         key = item.key
@@ -287,3 +343,7 @@ class Desk:
             self._executor, self.toolchains[item.key.arch].compile_source, compiler, opt, item.task.c_path
         )
         return f"For comparison, {self.settings.reference} makes this of it:\n\n```assembly\n{assembly.rstrip()}\n```\n"
+
+
+def _chars(request: ModelRequest) -> int:
+    return sum(len(message["content"]) for message in request.messages)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import difflib
+import itertools
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .ledger import Ledger
+from .ledger import Ledger, step_name
 from .prompts import Prompt, Rule
 from .teacher import (
     TOPICS,
@@ -203,11 +204,12 @@ class Learner:
         noted: Callable[[Standing], None] = lambda _: None,
     ) -> None:
         self.bench, self.ledger, self.teacher, self.settings = bench, ledger, teacher, settings
-        self.base, self.train, self.valid = base, tuple(sorted(train)), tuple(sorted(valid))
+        self.base, self.train, self.valid = numbered(base), tuple(sorted(train)), tuple(sorted(valid))
         self.standing = Standing(epochs=settings.epochs)
         self._noted = noted
-        self._next_id = 1 + max((int(r.id[1:]) for r in _all_rules(base) if re.fullmatch(r"R\d+", r.id)), default=0)
-        self._spent: list[tuple[int, int, float | None]] = []
+        self._next_id = 1 + max((int(r.id[1:]) for r in _all_rules(self.base)), default=0)
+        self._spent: dict[str, tuple[int, int, float | None]] = {}
+        """By step, so that one that comes up again, such as a score of an unchanged prompt, counts once."""
         self._last: dict[str, tuple[int, bool]] = {}
         """By task: the epoch it was last tried in, and whether it was solved at once."""
 
@@ -219,6 +221,7 @@ class Learner:
         prompt = self.base
         per_epoch = len(self.train) * (2 if self._has("gate") else 1) + len(self.valid)
         self.standing.steps_total = len(self.valid) + per_epoch * self.settings.epochs
+        self._tell()
         epochs = [Epoch(0, await self.score(prompt, self.valid), prompt)]
         self.standing.best = epochs[0].score
         batches: list[Batch] = []
@@ -227,13 +230,12 @@ class Learner:
             before = prompt
             tasks = self._order(number)
             chunks = [tasks[i : i + self.settings.batch] for i in range(0, len(tasks), self.settings.batch)]
-            self._tell(epoch=number, batches=len(chunks))
             for place, chunk in enumerate(chunks, 1):
-                self._tell(batch=place)
+                self._tell(epoch=number, batches=len(chunks), batch=place, doing="trials")
                 batch = Batch(number, place, chunk)
                 prompt = await self._batch(prompt, batch)
                 batches.append(batch)
-            self._tell(doing="scoring on valid")
+            self._tell(epoch=number, doing="scoring on valid")
             epochs.append(Epoch(number, await self.score(prompt, self.valid), prompt, len(tasks)))
             best = max(epochs, key=lambda e: e.score.key())
             self.standing.best = best.score
@@ -246,14 +248,15 @@ class Learner:
                     break
         # max keeps the first of equals: the earlier prompt has fewer rules
         winner = max(epochs, key=lambda e: e.score.key())
-        costs = [c for _, _, c in self._spent]
+        spent = list(self._spent.values())
+        costs = [c for _, _, c in spent]
         return Learned(
             winner,
             epochs,
             batches,
             stopped,
-            sum(s[0] for s in self._spent),
-            sum(s[1] for s in self._spent),
+            sum(s[0] for s in spent),
+            sum(s[1] for s in spent),
             sum(c for c in costs if c is not None) if costs and None not in costs else None,
         )
 
@@ -284,7 +287,7 @@ class Learner:
 
         data = await self.ledger.step("trial", key, work)
         trial = Trial(**{**data, "rounds": tuple(data["rounds"])})
-        self._spent.append((trial.tokens_in, trial.tokens_out, trial.cost_usd))
+        self._spent[step_name("trial", key)] = trial.tokens_in, trial.tokens_out, trial.cost_usd
         self.standing.steps_done += 1
         self._tell()
         return trial
@@ -296,7 +299,6 @@ class Learner:
     # --- a batch --------------------------------------------------------------------------------------------------
 
     async def _batch(self, prompt: Prompt, batch: Batch) -> Prompt:
-        self._tell(doing="trials")
         trials = await self.trials(prompt, batch.tasks, opt_rounds=self.settings.opt_rounds)
         batch.outcomes = {t.task: t.outcome for t in trials}
         for trial in trials:
@@ -310,30 +312,37 @@ class Learner:
             ("correctness", insights),
             ("performance", speed),
         )
+        tried = prompt
         for fragment, found in fragments:
             flat = [insight for one in found for insight in one]
             batch.insights += flat
-            if flat:
-                self._tell(doing=f"merging rules for {TOPICS[fragment]}")
-                prompt = await self._evolve(prompt, fragment, flat, batch, trials)
+            if not flat:
+                continue
+            if self._has("gate") and prompt.digest() != tried.digest():
+                # what the new rules for correctness did must not count for or against those for speed
+                tried = prompt
+                trials = await self.trials(prompt, batch.tasks, opt_rounds=self.settings.opt_rounds)
+            self._tell(doing=f"merging rules for {TOPICS[fragment]}")
+            prompt = await self._evolve(prompt, fragment, flat, batch, trials)
         return prompt
 
     async def _extract(self, trial: Trial, fragment: Fragment) -> list[Insight]:
+        speed = next((i for i, r in enumerate(trial.rounds) if r["kind"] == "optimise"), len(trial.rounds))
         if fragment == "performance":
-            rounds = [r for i, r in enumerate(trial.rounds) if r["kind"] == "optimise" or i + 1 < len(trial.rounds)]
-            messages = self.teacher.ask("extract_speed", trajectory=show_trajectory(rounds))
+            # from the correct candidate that was to be made faster
+            messages = self.teacher.ask("extract_speed", trajectory=show_trajectory(trial.rounds[max(speed - 1, 0) :]))
         else:
-            rounds = [r for r in trial.rounds if r["kind"] != "optimise"]
             ending = "solved" if trial.solved else "not solved"
-            messages = self.teacher.ask("extract", trajectory=show_trajectory(rounds), ending=ending)
+            messages = self.teacher.ask("extract", trajectory=show_trajectory(trial.rounds[:speed]), ending=ending)
         return read_insights(await self._asked("extract", messages), trial.task, fragment)
 
     async def _asked(self, kind: str, messages: tuple[Message, ...]) -> str:
         async def work() -> dict[str, Any]:
             return dataclasses.asdict(await self.bench.teach(messages))
 
-        answer = Answer(**await self.ledger.step(kind, [self.bench.teacher_key(), list(messages)], work))
-        self._spent.append((answer.tokens_in, answer.tokens_out, answer.cost_usd))
+        key = [self.bench.teacher_key(), list(messages)]
+        answer = Answer(**await self.ledger.step(kind, key, work))
+        self._spent[step_name(kind, key)] = answer.tokens_in, answer.tokens_out, answer.cost_usd
         return answer.text
 
     async def _evolve(
@@ -345,7 +354,7 @@ class Learner:
         merge = self.teacher.ask("merge", topic=topic, rules=show_rules(rules), insights=show_insights(insights))
         proposed = read_rules(await self._asked("merge", merge), rules, insights, fragment, first_id=self._next_id)
         if proposed is None:
-            batch.refused.append("the merge answer has no block of rules")
+            batch.refused.append("the merge answer has no whole block of rules")
             return prompt
         proposed = self._filtered(proposed, rules, batch)
         self._next_id = max([self._next_id, *(int(r.id[1:]) + 1 for r in proposed)])
@@ -367,7 +376,7 @@ class Learner:
         """Without rules that leak or repeat."""
         old = {rule.id: rule for rule in rules}
         kept: list[Rule] = []
-        for rule in proposed:
+        for rule in sorted(proposed, key=lambda r: r.id not in old):  # of twins the one that has been there stays
             same = rule.id in old and old[rule.id].text == rule.text
             if not same and self._has("leak") and (why := self._leak(rule.text)):
                 batch.refused.append(f"{rule.text}: {why}")
@@ -391,7 +400,7 @@ class Learner:
         """Within the budget: the least useful go first, of equals the newest."""
         kept = list(rules)
         while kept and sum(len(r.text) + 3 for r in kept) > self.settings.rules_chars:
-            worst = min(kept, key=lambda r: (r.helped - r.harmed, -int(r.id[1:] or 0)))
+            worst = min(kept, key=lambda r: (r.helped - r.harmed, -int(r.id[1:])))
             batch.refused.append(f"{worst.text}: beyond the budget of {self.settings.rules_chars} characters")
             kept.remove(worst)
         return kept
@@ -410,10 +419,11 @@ class Learner:
         faster = sum((b.faster or 0) - (a.faster or 0) for a, b in both) if fragment == "performance" else 0
         verdict = (len(won) - len(lost), faster, -rounds)
         keep = verdict >= (0, 0, 0)
-        batch.gate = (
+        told = (
             f"{'kept' if keep else 'dropped'}: won {len(won)}, lost {len(lost)}"
             f"{f', faster {faster:+d}' if fragment == 'performance' else ''}, self-debug rounds {rounds:+d}"
         )
+        batch.gate = f"{batch.gate}; for speed: {told}" if batch.gate else told
         if not keep:
             return prompt
         known = {r.id: r.text for r in _rules_of(prompt, fragment)}
@@ -463,20 +473,53 @@ def _with_rules(prompt: Prompt, fragment: Fragment, rules: Sequence[Rule]) -> Pr
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether two rules say the same, by their words in order."""
-    a, b = ([w for w in re.findall(r"[\w%$.]+", t.lower()) if w not in ("the", "a", "an")] for t in (one, other))
+    """Whether two rules say the same, by their words in order; none do that differ in a register, number or `not`."""
+    a, b = (
+        [w for word in re.findall(r"[\w%$.]+", t.lower()) if (w := word.rstrip(".")) not in ("the", "a", "an", "")]
+        for t in (one, other)
+    )
+    telling = re.compile(r".*[%$.\d].*|[re]?[abcd]x|[re]?[sd]i|[re]?[sb]p|not?|never|n?or|without")
+    if {w for w in a if telling.fullmatch(w)} != {w for w in b if telling.fullmatch(w)}:
+        return False
     return difflib.SequenceMatcher(None, a, b, autojunk=False).ratio() >= ALIKE
 
 
 def leak(rule: str, task: str, source: str) -> str | None:
     """Why a rule gives a task away: its name, a number of it that few programs have, or a stretch of its text."""
-    if re.search(rf"(?<![\w.]){re.escape(task.rpartition('/')[2])}(?![\w])", rule):
-        return f"names the task {task}"
-    for number in re.findall(r"(?<![\w.%$])(\d{3,})(?![\w.])", rule):
-        if int(number) not in _ORDINARY and re.search(rf"(?<!\d){number}(?!\d)", source):
+    functions = re.findall(r"(?m)^define\b[^@\n]*@([\w$]+)\(", source)
+    for name in dict.fromkeys((task.rpartition("/")[2], *functions)):
+        # a name that may be a word, such as `add`, is meant only where it is written as code
+        marked = rf"(?:[`'\"@]{re.escape(name)}(?!\w)|(?<![\w.]){re.escape(name)}\()"
+        plain = rf"(?<![\w.]){re.escape(name)}(?!\w)"
+        if re.search(marked if name.isalpha() else plain, rule):
+            return f"names the task {task}"
+    for number in re.findall(r"(?<![\w.%])(\d{3,})(?!\w|\.\d)", rule):
+        # %123, !123 and #123 are LLVM's own numbering
+        if int(number) not in _ORDINARY and re.search(rf"(?<![\w%!#.]){number}(?!\d)", source):
             return f"holds {number}, a constant of {task}"
     words, text = re.findall(r"\S+", rule), " ".join(source.split())
     for at in range(len(words) - LEAKED_WORDS + 1):
         if " ".join(words[at : at + LEAKED_WORDS]) in text:
             return f"holds text of {task}"
     return None
+
+
+def numbered(prompt: Prompt) -> Prompt:
+    """The prompt with an id of the form R3 for each rule: hand-written ones have none, and the teacher needs them."""
+    taken = {r.id for r in _all_rules(prompt) if re.fullmatch(r"R\d+", r.id)}
+    free = (f"R{n}" for n in itertools.count(1) if f"R{n}" not in taken)
+    seen = set[str]()
+
+    def with_ids(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+        named = []
+        for rule in rules:
+            name = rule.id if rule.id in taken and rule.id not in seen else next(free)
+            seen.add(name)
+            named.append(dataclasses.replace(rule, id=name))
+        return tuple(named)
+
+    return dataclasses.replace(
+        prompt,
+        correctness_rules=with_ids(prompt.correctness_rules),
+        performance_rules=with_ids(prompt.performance_rules),
+    )

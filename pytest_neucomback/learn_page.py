@@ -84,7 +84,7 @@ def _chart(epochs: Sequence[Mapping[str, Any]], winner: int) -> str:
         low, high = epoch["acc_ci"]
         colour = "#1a7f4b" if epoch["epoch"] == winner else "#2b62c4"
         parts.append(f"<line x1={x:.1f} x2={x:.1f} y1={at(low):.1f} y2={at(high):.1f} stroke='{colour}' opacity=.35 "
-                     "stroke-width=6 stroke-linecap=round/>")  # fmt: skip
+                     "stroke-width=6 stroke-linecap='round'/>")  # fmt: skip
         parts.append(f"<circle cx={x:.1f} cy={y:.1f} r=5 fill='{colour}'><title>{epoch['correct']}/{epoch['tasks']}"
                      "</title></circle>")  # fmt: skip
         parts.append(f"<text x={x:.1f} y={HEIGHT - MARGIN + 22} text-anchor=middle>epoch {epoch['epoch']}</text>")
@@ -107,9 +107,8 @@ def _epochs(epochs: Sequence[Mapping[str, Any]], winner: int) -> str:
             f"<td class=n>{low:.0%} to {high:.0%}</td><td class=n>{faster}</td><td class=n>{rounds}</td>"
             f"<td class=n>{len(epoch['rules'])}</td><td class=n>{epoch['tried']}</td></tr>"
         )
-    head = (
-        "<tr><th>epoch<th>correct on valid<th>95 % interval<th>faster<th>self-debug rounds<th>rules<th>tasks tried</tr>"
-    )
+    titles = ("epoch", "correct on valid", "95 % interval", "faster", "self-debug rounds", "rules", "tasks tried")
+    head = f"<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>"
     return f"<table>{head}{rows}</table>"
 
 

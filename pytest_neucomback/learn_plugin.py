@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .errors import NeucombackError
-from .learning import LearnRun, Result, Subject, write_learn_json
+from .learning import LearnRun, Result, Subject, check_learning, write_learn_json
+from .progress import past_capture
 from .records import results_json
 from .report import human_cost, human_count, shown
 
@@ -48,6 +49,33 @@ class LearnItem(pytest.Item):
         return self.path, None, self.name
 
 
+class Teller:
+    """Writes a line while an item runs, past pytest's capture."""
+
+    def __init__(self, reporter: Any) -> None:
+        self._reporter = reporter
+        self._stream = past_capture(reporter._tw._file)
+        self._width = 0
+        """How far pytest had come in its line when ours was written: it does not know of ours."""
+        if reporter.verbosity <= 0 and hasattr(reporter, "_show_progress_info"):
+            reporter._show_progress_info = False  # a percentage of few items, padded for a line that is not there
+
+    def __call__(self, text: str) -> None:
+        """Begin a line, also where pytest is amid one."""
+        terminal = self._reporter._tw
+        terminal.flush()
+        if self._reporter.verbosity > 0:
+            # left open: pytest begins a line of its own to repeat the item's name, for -2 is no test's place
+            begun = self._reporter.currentfspath or terminal.width_of_current_line
+            self._reporter.currentfspath = -2
+            self._stream.write(("\n" if begun else "") + text)
+        else:
+            begun = terminal.width_of_current_line != self._width
+            self._stream.write(("\n" if begun else "") + text + "\n")
+        self._width = terminal.width_of_current_line
+        self._stream.flush()
+
+
 class LearnController:
     """Stands in the place of the benchmark's controller while prompts are learned."""
 
@@ -74,17 +102,12 @@ class LearnController:
         sweep_work_folders()
         command = describe_command(run.settings, list(run.tasks.values()), selection)
         try:
+            check_learning(run.settings, run.tasks, session.config.rootpath)
             self.folder = report_folder(run.settings, session.config.rootpath, command)
         except NeucombackError as error:
             raise pytest.UsageError(str(error)) from None
         run.seed = self.folder.seed
         reporter = session.config.pluginmanager.getplugin("terminalreporter")
-
-        def say(text: str) -> None:
-            if reporter is not None:
-                reporter.ensure_newline()
-                reporter.write_line(text)
-
         self.learning = LearnRun(
             run.settings,
             run.tasks,
@@ -94,7 +117,7 @@ class LearnController:
             session.config.rootpath,
             judge_settings(run.settings, self.folder.seed),
             self._processes,
-            say,
+            Teller(reporter) if reporter is not None and reporter.verbosity >= -1 else lambda _: None,
         )
 
     @pytest.hookimpl(trylast=True)

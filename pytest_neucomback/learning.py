@@ -26,14 +26,14 @@ from .judge import Judge, JudgeSettings
 from .learn import Answer, Learned, Learner, LearnSettings, Score, Standing, Trial, score_of
 from .ledger import Ledger
 from .metrics import wilson_interval
-from .models import Model
+from .models import CompilerModel, Model, NoMoreReplies
 from .options import Settings
 from .pairs import Pairs, compare_outcomes
 from .pool import ProcessWorkers, Worker, local_workers, serve_here
 from .prompt_store import prompt_yaml, store
 from .prompts import Prompt, load_prompt
 from .rounds import Trajectory
-from .tasks import SPLITS, Task, load_suites
+from .tasks import SPLITS, Task
 from .teacher import load_teacher
 from .toolchain import Toolchain
 from .types import ItemKey, ModelRequest, Outcome, Timing
@@ -83,7 +83,30 @@ def split_tasks(tasks: Mapping[str, Task], level: str, settings: Settings, seed:
             )
         if most is not None and most < len(by_split[split]):
             by_split[split] = sorted(random.Random(f"{seed} {split}").sample(by_split[split], most))
+    if settings.learn_test and not by_split["test"]:
+        raise ConfigError(f"--nc-learn-test: level {level} has no task of the test split among those selected")
     return Splits(*(tuple(by_split[s]) for s in SPLITS))
+
+
+def check_learning(settings: Settings, tasks: Mapping[str, Task], project: Path) -> None:
+    """Everything that can be wrong before the first request. Raises ConfigError."""
+    if settings.learn_optimizer == "gepa":
+        from .learn_gepa import check_gepa
+
+        check_gepa()
+    for subject in _subjects(settings, tasks):
+        split_tasks(tasks, subject.level, settings, 0)
+        _base(subject, project)
+        load_teacher(load_arches()[subject.arch], project)
+
+
+def _subjects(settings: Settings, tasks: Mapping[str, Task]) -> list[Subject]:
+    levels = sorted({t.level for t in tasks.values()})
+    return [Subject(m, a, level) for m in settings.models for a in settings.arches for level in levels]
+
+
+def _base(subject: Subject, project: Path) -> Prompt:
+    return load_prompt(PARENT, model=subject.model, arch=subject.arch, level=subject.level, project=project)
 
 
 class DeskBench:
@@ -119,7 +142,12 @@ class DeskBench:
 
     async def teach(self, messages: tuple[Any, ...]) -> Answer:
         request = ModelRequest(messages, TEACHER_TASK, self._subject.arch, "", "")
-        reply, _ = await self._desk.ask(self._teacher, request)
+        if isinstance(self._teacher, CompilerModel):
+            raise ModelUnavailable(f"{self._teacher.name} cannot teach; name a language model with --nc-learn-model")
+        try:
+            reply, _ = await self._desk.ask(self._teacher, request)
+        except NoMoreReplies as error:
+            raise ModelUnavailable(f"the teacher does not answer ({error}); name one with --nc-learn-model") from None
         return Answer(reply.text, reply.usage.tokens_in, reply.usage.tokens_out, reply.cost_usd)
 
     def trial_key(self, task: str, prompt: Prompt, *, opt_rounds: int) -> object:
@@ -195,8 +223,7 @@ class LearnRun:
 
     def subjects(self) -> list[Subject]:
         """Each model on each architecture and level."""
-        levels = sorted({t.level for t in self.tasks.values()})
-        return [Subject(m, a, level) for m in self.settings.models for a in self.settings.arches for level in levels]
+        return _subjects(self.settings, self.tasks)
 
     def run(self, subject: Subject) -> Result:
         """Learn for one subject. Raises NeucombackError for what no later run mends."""
@@ -224,7 +251,7 @@ class LearnRun:
             workers: Sequence[Worker]
             if self.processes:
                 arguments = (
-                    self.judge_settings, tuple(self.settings.suites), self.settings.arches, self.settings.march,
+                    self.judge_settings, dict(self.tasks), self.settings.arches, self.settings.march,
                     self.settings.cache, self.settings.sandbox,
                 )  # fmt: skip
                 workers = stack.enter_context(ProcessWorkers(self.processes, start_judging, arguments)).workers
@@ -244,14 +271,13 @@ class LearnRun:
         outcome = Result(subject, splits)
         student = self.models[subject.model]
         teacher = self.models[settings.learn_model or subject.model]
-        base = load_prompt(PARENT, model=subject.model, arch=subject.arch, level=subject.level, project=self.project)
         desk = Desk(settings, tasks=self.tasks, models=self.models, toolchains=self.toolchains)
         timed = settings.timed(subject.level) and not self.toolchains[subject.arch].emulator
         started = time.monotonic()
         async with desk.open():
             with self._judging(desk):
                 bench = DeskBench(desk, subject, student, teacher, seed=seed)
-                learner = Learner(
+                learner = _optimizer(settings.learn_optimizer)(
                     bench,
                     Ledger(self.folder.path / "ledger"),
                     load_teacher(load_arches()[subject.arch], self.project),
@@ -263,14 +289,16 @@ class LearnRun:
                         extensions=frozenset(settings.learn_extensions),
                         rules_chars=settings.learn_rules_chars,
                     ),
-                    base=base,
+                    base=_base(subject, self.project),
                     train=splits.train,
                     valid=splits.valid,
                     noted=lambda standing: self._progress(subject, standing, desk, started),
                 )
+                base = learner.base
                 try:
                     outcome.learned = await learner.run()
                     outcome.path = store(subject.where, self._winner_text(outcome, base), self.project)
+                    self._tell_winner(outcome)
                     if settings.learn_test:
                         await self._compare_on_test(learner, outcome, base)
                 except (BudgetSpent, ModelUnavailable, HarnessError) as error:
@@ -289,16 +317,16 @@ class LearnRun:
 
     # --- telling ----------------------------------------------------------------------------------------------------
 
-    _said: str = ""
+    _said: tuple[Subject | None, str] = (None, "")
 
     def _progress(self, subject: Subject, standing: Standing, desk: Desk, started: float) -> None:
         self.standing = standing
         where = f"epoch {standing.epoch}/{standing.epochs}, batch {standing.batch}/{standing.batches}"
         if not standing.epoch:
             where = "before the first epoch"
-        if where == self._said:
+        if (subject, where) == self._said:  # a line a batch is enough
             return
-        self._said = where
+        self._said = subject, where
         progress = desk.progress
         best = f", best valid {standing.best.correct}/{standing.best.tasks}" if standing.best else ""
         used = progress.usage.tokens_in + progress.usage.tokens_out
@@ -309,6 +337,15 @@ class LearnRun:
             seconds = (time.monotonic() - started) / done * max(total - done, 0)
             left = f", at most {seconds / 60:.0f} min left" if seconds >= 90 else f", at most {seconds:.0f} s left"
         self.say(f"learn {subject.where}: {where}, {standing.doing}{best}, {used} tokens{cost}{left}")
+
+    def _tell_winner(self, outcome: Result) -> None:
+        assert outcome.learned is not None
+        first, winner = outcome.learned.epochs[0].score, outcome.learned.winner
+        then = "; baseline and winner now run on the test split" if self.settings.learn_test else ""
+        self.say(
+            f"learn {outcome.subject.where}: epoch {winner.number} wins, valid {first.correct}/{first.tasks} -> "
+            f"{winner.score.correct}/{winner.score.tasks}{then}"
+        )
 
     def _winner_text(self, outcome: Result, base: Prompt) -> str:
         """The prompt file. Nothing in it depends on when or how often the run was interrupted."""
@@ -344,6 +381,15 @@ class LearnRun:
         return prompt_yaml(winner.prompt, name=name, description=description, parent=PARENT, provenance=provenance)
 
 
+def _optimizer(name: str) -> type[Learner]:
+    """How a prompt is learned. ``check_learning`` has seen to it that gepa is there."""
+    if name == "gepa":
+        from .learn_gepa import GepaLearner
+
+        return GepaLearner
+    return Learner
+
+
 def _score_json(score: Score) -> dict[str, Any]:
     rounds = score.mean_debug_rounds
     return {
@@ -360,14 +406,13 @@ def _count_rules(prompt: Prompt) -> int:
 
 def start_judging(
     settings: JudgeSettings,
-    suites: tuple[str, ...],
+    tasks: dict[str, Task],
     arches: tuple[str, ...],
     march: str | None,
     cache: Path,
     sandbox: bool,
 ) -> None:
     """In a judging process: make the judge it serves with."""
-    tasks = {t.id: t for t in load_suites(suites)}
     toolchains = {a: Toolchain(a, march=march, cache=cache, sandbox=sandbox) for a in arches}
     serve_here(Judge(settings, toolchains), tasks)
 

@@ -43,8 +43,7 @@ class Ledger:
         return json.loads(json.dumps(result))
 
     def _path(self, kind: str, key: object) -> Path:
-        text = json.dumps([kind, key], sort_keys=True, ensure_ascii=True)
-        return self.folder / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
+        return self.folder / f"{step_name(kind, key)}.json"
 
     def _write(self, path: Path, data: dict[str, Any]) -> None:
         try:
@@ -61,6 +60,12 @@ class Ledger:
             raise NeucombackError(
                 f"{path} cannot be written ({error.strerror}); free some space, then run the same command again"
             ) from error
+
+
+def step_name(kind: str, key: object) -> str:
+    """A step's name: its kind and a digest of all that went into it."""
+    text = json.dumps([kind, key], sort_keys=True, ensure_ascii=True)
+    return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
 def _read(path: Path) -> Any:

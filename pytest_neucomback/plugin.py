@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .engine import Engine, ItemResult, Request
     from .judge import Judge
     from .metrics import Summary
-    from .models import Model
+    from .models import ApiModel, Model
     from .progress import ProgressLine
     from .prompts import Prompt
     from .records import RunFolder
@@ -136,6 +136,8 @@ def pytest_configure(config: pytest.Config) -> None:
     run = Run(config, settings)
     config.stash[RUN] = run
     if not settings.models:
+        if settings.learn_prompt:
+            raise pytest.UsageError("--nc-learn-prompt: learns for the model of --nc-model, which is not given")
         return
     if config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR and not _has_tests(config):
         # plain `pytest --nc-model=...` in a folder without tests of its own: the benchmark is what is meant
@@ -262,10 +264,19 @@ def _models(run: Run) -> dict[str, Model]:
                 compile_source=compile_source,
                 root=config.invocation_params.dir,
             )
+        if isinstance(model, ApiModel) and settings.budget_usd is not None and _unpriced(model):
+            raise ConfigError(
+                f"--nc-budget-usd: the price of {name} is not known, so it could never be spent; add usd_per_mtok_in "
+                "and usd_per_mtok_out to its entry in neucomback.models.yaml, or use --nc-budget-tokens"
+            )
         if isinstance(model, ApiModel) and not config.option.collectonly and (missing := model.missing_key()):
             raise ConfigError(missing)
         models[name] = model
     return models
+
+
+def _unpriced(model: ApiModel) -> bool:
+    return None in (model.spec.usd_per_mtok_in, model.spec.usd_per_mtok_out)
 
 
 def _connect(run: Run) -> None:

@@ -222,16 +222,14 @@ class ProcessWorkers:
 
     def __init__(self, count: int, start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         """``start(*arguments)`` makes the judge of a new process and hands it to ``serve_here``."""
-        self._executor = concurrent.futures.ProcessPoolExecutor(
-            count, mp_context=multiprocessing.get_context("spawn"), initializer=start, initargs=arguments
-        )
-        self.workers = [_ProcessWorker(self._executor) for _ in range(count)]
+        self.workers = [_ProcessWorker(start, arguments) for _ in range(count)]
 
     def __enter__(self) -> ProcessWorkers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for worker in self.workers:
+            worker.stop()
 
 
 _HERE: list[tuple[Judge, dict[str, Task]]] = []
@@ -248,18 +246,48 @@ def _do_here(job: Job) -> Answer:
 
 
 class _ProcessWorker:
-    def __init__(self, executor: concurrent.futures.Executor) -> None:
-        self._executor = executor
+    """One judging process; another takes its place when it dies, so that no job waits for workers that are gone."""
+
+    def __init__(self, start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        self._start, self._arguments = start, arguments
+        self._stopped = False
+        self._executor = self._process()
+
+    def _process(self) -> concurrent.futures.Executor:
+        return concurrent.futures.ProcessPoolExecutor(
+            1, mp_context=multiprocessing.get_context("spawn"), initializer=self._start, initargs=self._arguments
+        )
 
     def submit(self, job: Job, answered: Callable[[Answer | WorkerLost], None]) -> None:
+        self._try(job, answered, 1)
+
+    def stop(self) -> None:
+        """Let the process end after its current job."""
+        self._stopped = True
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _try(self, job: Job, answered: Callable[[Answer | WorkerLost], None], attempt: int) -> None:
         try:
             future = self._executor.submit(_do_here, job)
-        except RuntimeError:  # the pool is shut down, or broken
-            answered(WorkerLost("the judging processes are gone"))
+        except RuntimeError:  # shut down, or the process died between two jobs
+            self._again(job, answered, attempt)
             return
 
         def settle(done: concurrent.futures.Future[Answer]) -> None:
-            error = WorkerLost("a judging process died") if done.cancelled() or done.exception() else None
-            answered(error or done.result())
+            if done.cancelled() or done.exception():
+                self._again(job, answered, attempt)
+            else:
+                answered(done.result())
 
         future.add_done_callback(settle)
+
+    def _again(self, job: Job, answered: Callable[[Answer | WorkerLost], None], attempt: int) -> None:
+        if self._stopped:
+            answered(WorkerLost("the judging processes are gone"))
+            return
+        self._executor.shutdown(wait=False)
+        self._executor = self._process()
+        if attempt < ATTEMPTS:
+            self._try(job, answered, attempt + 1)
+        else:
+            answered(_given_up(job))

@@ -26,7 +26,7 @@ class ProgressLine:
         self._shown_share = 0.0
         self._shown_text = ""
         self._width = 0
-        self._stream = _past_capture(reporter._tw._file)
+        self._stream = past_capture(reporter._tw._file)
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
@@ -121,7 +121,7 @@ class ProgressLine:
         self._stream.flush()
 
 
-def _past_capture(stream: TextIO) -> TextIO:
+def past_capture(stream: TextIO) -> TextIO:
     """The same terminal under a descriptor of its own: what a thread prints while a test runs is captured otherwise."""
     try:
         return os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding, errors="backslashreplace")

@@ -64,8 +64,8 @@ def store(where: str, text: str, project: Path) -> Path:
                 return path
             earlier = path.parent / HISTORY
             earlier.mkdir(exist_ok=True)
-            numbers = [int(m[1]) for p in earlier.glob(f"{path.stem}-*.yaml") if (m := re.search(r"-(\d+)$", p.stem))]
-            path.rename(earlier / f"{path.stem}-{max(numbers, default=0) + 1}.yaml")
+            last = max((number for number, _ in _numbered(path)), default=0)
+            path.rename(earlier / f"{path.stem}-{last + 1}.yaml")
         temporary = path.with_suffix(".new")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
@@ -89,15 +89,22 @@ def stored(project: Path) -> Iterator[Stored]:
 def find(where: str, project: Path) -> Stored:
     """One learned prompt by ``ARCH/LEVEL/MODEL`` (or an unambiguous part of it), or any prompt by name or path.
 
-    Raises ConfigError, listing what there is.
+    ``#2`` behind it names an earlier version, as ``versions`` numbers them. Raises ConfigError, listing what there is.
     """
+    if match := re.fullmatch(r"(.+?)\s*#(\d+)", where):
+        last = find(match[1], project)
+        named = f"{last.where} #{match[2]}"
+        for one in versions(last, project):
+            if one.where == named:
+                return one
+        raise ConfigError(f"no earlier version {named}; neucomback prompts history lists what there is")
     if path := learned_path(where, project):
         return Stored(where, path, read_prompt(path, label=where, project=project))
     for candidate in (Path(where), project / "prompts" / f"{where}.yaml", bundled_folder() / f"{where}.yaml"):
         if candidate.is_file():
             return Stored(where, candidate, read_prompt(candidate, label=where, project=project))
     known = list(stored(project))
-    matching = [s for s in known if where in s.where]
+    matching = [s for s in known if safe_path(where) in s.where]
     if len(matching) == 1:
         return matching[0]
     names = ", ".join(s.where for s in matching or known) or "none yet; pytest --nc-learn-prompt makes them"
@@ -106,15 +113,19 @@ def find(where: str, project: Path) -> Stored:
 
 def versions(found: Stored, project: Path) -> list[Stored]:
     """The earlier versions of a learned prompt, oldest first, then itself."""
-    folder = found.path.parent / HISTORY
-    numbered = [
-        (int(m[1]), p) for p in folder.glob(f"{found.path.stem}-*.yaml") if (m := re.search(r"-(\d+)$", p.stem))
-    ]
     earlier = [
         Stored(f"{found.where} #{n}", p, read_prompt(p, label=found.where, project=project))
-        for n, p in sorted(numbered)
+        for n, p in _numbered(found.path)
     ]
     return [*earlier, found]
+
+
+def _numbered(path: Path) -> list[tuple[int, Path]]:
+    """Earlier versions of a file with their numbers, in order."""
+    # the whole stem: gpt-5-1 is also the first version of gpt-5, but gpt-5-1-1 is no version of it
+    pattern = re.compile(rf"{re.escape(path.stem)}-(\d+)")
+    found = [(p, pattern.fullmatch(p.stem)) for p in (path.parent / HISTORY).glob("*.yaml")]
+    return sorted((int(match[1]), p) for p, match in found if match)
 
 
 def rules_text(prompt: Prompt) -> str:

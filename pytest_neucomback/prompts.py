@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from .arches import Arch
+from .arches import Arch, load_arches
 from .errors import ConfigError
 from .glue import RUNTIME
 from .tasks import Task
@@ -73,7 +73,9 @@ class Prompt:
 
     def digest(self) -> str:
         """sha256 of everything a model gets to see of it."""
-        rules = "\n".join(r.text for r in (*self.correctness_rules, *self.performance_rules))
+        rules = "\n".join(r.text for r in self.correctness_rules)
+        if self.performance_rules:  # apart: a rule reads differently in the other list
+            rules += "\0" + "\n".join(r.text for r in self.performance_rules)
         return hashlib.sha256("\0".join([*(self.templates[k] for k in PLACEHOLDERS), rules]).encode()).hexdigest()
 
     def rules_text(self, *, performance: bool) -> str:
@@ -161,7 +163,8 @@ def load_prompt(label: str, *, model: str, arch: str, level: str, project: Path)
     """The prompt a user named.
 
     ``learned`` is the stored winner for model, arch and level; ``learned:ARCH/LEVEL/MODEL`` another's; a name is a file
-    of the project's ``prompts/`` or of the bundled ones; anything else is a path. Raises ConfigError.
+    of the project's ``prompts/`` or of the bundled ones, NAME.yaml or else NAME-ARCH.yaml; anything else is a path.
+    Raises ConfigError.
     """
     if label == "learned" or label.startswith("learned:"):
         where = label.partition(":")[2] or f"{arch}/{level}/{model}"
@@ -172,13 +175,17 @@ def load_prompt(label: str, *, model: str, arch: str, level: str, project: Path)
                 f"prompts/learned/{safe_path(where)}.yaml in {project} and among the bundled ones)"
             )
         return read_prompt(path, label=label, project=project)
-    for folder in (project / "prompts", bundled_folder()):
-        if re.fullmatch(r"[\w.-]+", label) and (folder / f"{label}.yaml").is_file():
-            return read_prompt(folder / f"{label}.yaml", label=label, project=project)
+    # Rules about one instruction set are no use to another, so that a name may stand for a file for each.
+    for name in (label, f"{label}-{arch}") if re.fullmatch(r"[\w.-]+", label) else ():
+        for folder in (project / "prompts", bundled_folder()):
+            if (folder / f"{name}.yaml").is_file():
+                return read_prompt(folder / f"{name}.yaml", label=label, project=project)
     path = Path(label).expanduser()
     if path.is_file():
         return read_prompt(path, label=label, project=project)
-    known = sorted(p.stem for p in bundled_folder().glob("*.yaml"))
+    others = tuple(f"-{other}" for other in load_arches() if other != arch)
+    stems = [p.stem for p in bundled_folder().glob("*.yaml")]
+    known = sorted({stem.removesuffix(f"-{arch}") for stem in stems if not stem.endswith(others)})
     raise ConfigError(
         f"--nc-prompt={label}: no such prompt. Known: {', '.join(known)}, learned, or the path of a file."
     )

@@ -47,7 +47,10 @@ CANDIDATES_DIR = "candidates"
 EARLIER_DIR = "earlier"
 
 # run.json goes last: while it is there, a move that was cut short is recognised and taken up again.
-_OUR_FILES = (RESULTS_FILE, RECORDS_FILE, TRANSCRIPTS_DIR, CANDIDATES_DIR, "report.html", RUN_FILE)
+_OUR_FILES = (
+    RESULTS_FILE, RECORDS_FILE, TRANSCRIPTS_DIR, CANDIDATES_DIR, "report.html", "learn.json", "learn.html", "ledger",
+    RUN_FILE,
+)  # fmt: skip
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 _TEMPORARY_NAMES = ".nc-*.tmp"
 _MAX_NAME_BYTES = 150

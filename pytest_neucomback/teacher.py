@@ -162,19 +162,36 @@ def show_changes(changes: Sequence[Change]) -> str:
     return "\n".join(f"{i}. {change}" for i, change in enumerate(changes, 1))
 
 
-_RULE_LINE = re.compile(r"[-*]?\s*(R\d+|new)\s*\[(\w+)\]\s*(.+?)(?:\s*\(((?:I\d+[,\s]*)+)\))?", re.IGNORECASE)
-
-
 # --- what it answers -------------------------------------------------------------------------------------------------
 
 
-def _block(reply: str, name: str) -> list[str] | None:
-    """Lines of the last fenced block of that name; a block without a name will do when there is no other."""
-    for pattern in (rf"```{name}[^\n]*\n(.*?)(?:```|\Z)", r"```[^\n]*\n(.*?)(?:```|\Z)"):
-        found = re.findall(pattern, reply, flags=re.DOTALL)
-        if found:
-            return [line.strip() for line in found[-1].splitlines() if line.strip()]
-    return None
+_RULE_LINE = re.compile(r"[-*]?\s*(R\d+|new)\s*\[(\w+)\]\s*(.+?)(?:\s*\(((?:I\d+[,\s]*)+)\))?", re.IGNORECASE)
+_FENCE = re.compile(r"\s*```\s*(\w*)[^`]*")
+"""A line that opens or, without a word, closes a block; a fence within a line is text, for rules may speak of it."""
+
+
+def _block(reply: str, name: str, *, whole: bool = False) -> list[str] | None:
+    """Lines of the last fenced block of that name; a block without a name will do when there is no other.
+
+    With ``whole`` a block that nothing closes does not count: the reply was cut off in it.
+    """
+    found: dict[str, list[str]] = {}
+    word: str | None = None
+    lines: list[str] = []
+    for line in reply.split("\n"):
+        fence = _FENCE.fullmatch(line)
+        if fence and word is None:
+            word, lines = fence[1].lower(), []
+        elif fence and fence[1].lower() == name:  # the block before it was never closed
+            word, lines = name, []
+        elif word is not None and line.strip() == "```":
+            found[word] = lines
+            word = None
+        elif word is not None and line.strip():
+            lines.append(line.strip())
+    if word is not None and not whole:
+        found[word] = lines
+    return found.get(name, found.get(""))
 
 
 def _kind(text: str, fragment: Fragment) -> str:
@@ -197,20 +214,19 @@ def read_insights(reply: str, task: str, fragment: Fragment) -> list[Insight]:
 def read_rules(
     reply: str, rules: Sequence[Rule], insights: Sequence[Insight], fragment: Fragment, *, first_id: int
 ) -> list[Rule] | None:
-    """The fragment as a merge answer wants it; None when the answer has no block, so that nothing changes.
+    """The fragment as a merge answer wants it; None when the answer has no whole block, so that nothing changes.
 
-    New rules get ids from ``first_id`` on; a rule that comes twice keeps its first wording.
+    A rule that is not repeated is dropped, so half a block would drop rules that the teacher wanted to keep. New rules
+    get ids from ``first_id`` on; a rule that comes twice keeps its first wording.
     """
-    lines = _block(reply, "rules")
+    lines = _block(reply, "rules", whole=True)
     if lines is None:
         return None
     by_id = {rule.id: rule for rule in rules}
     found: list[Rule] = []
     next_id = first_id
     for line in lines:
-        match = re.fullmatch(
-            r"[-*]?\s*(R\d+|new)\s*\[(\w+)\]\s*(.+?)(?:\s*\(((?:I\d+[,\s]*)+)\))?", line, re.IGNORECASE
-        )
+        match = _RULE_LINE.fullmatch(line)
         if not match:
             continue
         text, kind = _one_line(match[3]), _kind(match[2], fragment)
@@ -266,5 +282,6 @@ def apply_changes(old: Sequence[Rule], changes: Sequence[Change], decisions: Seq
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+    # half a surrogate pair, as a cut reply may hold, can be written to no file
+    line = " ".join(text.encode("utf-8", "replace").decode().split())
     return line if len(line) <= MAX_RULE_CHARS else line[: MAX_RULE_CHARS - 3] + "..."

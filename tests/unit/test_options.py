@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_neucomback.arches import host_arch
-from pytest_neucomback.options import FLAGS, OPTIONS, Settings, read_settings
+from pytest_neucomback.options import FLAGS, LEARN_EXTENSIONS, OPTIONS, Settings, read_settings
 
 GOLDEN_HELP = Path(__file__).with_name("neucomback_help.txt")
 
@@ -83,6 +83,16 @@ EXAMPLES = {
     "reference": ("gcc-O2", "reference", "gcc-O2"),
     "concurrency": ("1", "concurrency", 1),
     "fail-under": ("acc:0.45", "fail_under", "acc:0.45"),
+    "budget-usd": ("2.5", "budget_usd", 2.5),
+    "budget-tokens": ("1000", "budget_tokens", 1000),
+    "learn-model": ("o1", "learn_model", "o1"),
+    "learn-optimizer": ("gepa", "learn_optimizer", "gepa"),
+    "learn-epochs": ("7", "learn_epochs", 7),
+    "learn-batch": ("9", "learn_batch", 9),
+    "learn-train": ("20", "learn_train", 20),
+    "learn-valid": ("20", "learn_valid", 20),
+    "learn-extensions": ("stop,gate", "learn_extensions", ("gate", "stop")),
+    "learn-rules-chars": ("900", "learn_rules_chars", 900),
 }
 """Per option a text, the field of Settings it goes to, and the value there."""
 
@@ -126,6 +136,8 @@ def test_the_ini_file_may_ask_for_random_or_silence_a_default(read: Read) -> Non
         ("show-reference", "show_reference", True),
         ("no-cache", "use_cache", False),
         ("unsafe-no-sandbox", "sandbox", False),
+        ("learn-prompt", "learn_prompt", True),
+        ("learn-test", "learn_test", True),
     ],
 )
 def test_switches_have_an_ini_key_too(name: str, field: str, value: bool, read: Read) -> None:
@@ -134,6 +146,14 @@ def test_switches_have_an_ini_key_too(name: str, field: str, value: bool, read: 
     assert getattr(read(f"--nc-{name}"), field) is value
     assert getattr(read(ini=f"nc_{name.replace('-', '_')} = true"), field) is value
     assert getattr(read(ini=f"nc_{name.replace('-', '_')} = false"), field) is not value
+
+
+def test_extensions_of_learning(read: Read) -> None:
+    """All by default, none for the published method, else those that are named, in an order of their own."""
+    assert read().learn_extensions == read("--nc-learn-extensions=all").learn_extensions == LEARN_EXTENSIONS
+    assert read("--nc-learn-extensions=none").learn_extensions == ()
+    assert read(ini="nc_learn_extensions = none").learn_extensions == ()
+    assert read("--nc-learn-extensions=none").as_command() != read().as_command()
 
 
 def test_suites_add_up_and_names_are_taken_once(read: Read) -> None:
@@ -156,10 +176,11 @@ def test_folders_are_resolved_where_they_were_named(read: Read, pytester: pytest
 def test_what_makes_two_commands_the_same_run(read: Read) -> None:
     """Where results and cache lie and how many requests fly does not; everything else does."""
     base = read().as_command()
-    for same in ("--nc-cache=c", "--nc-no-cache", "--nc-report=r", "--nc-concurrency=3", "--nc-fail-under=acc:0.5"):
+    for same in ("--nc-cache=c", "--nc-no-cache", "--nc-report=r", "--nc-concurrency=3", "--nc-fail-under=acc:0.5",
+                 "--nc-budget-usd=3", "--nc-budget-tokens=5"):  # fmt: skip
         assert read(same).as_command() == base, same
     for option, (text, *_) in EXAMPLES.items():
-        if option not in ("concurrency", "fail-under"):
+        if option not in ("concurrency", "fail-under", "budget-usd", "budget-tokens"):
             assert read(f"--nc-{option}={text}").as_command() != base, option
 
 
@@ -195,6 +216,21 @@ def test_what_makes_two_commands_the_same_run(read: Read) -> None:
         ("reference", "clang", "expected COMPILER-LEVEL such as clang-O3 or gcc-O2"),
         ("reference", "icc-O2", "expected COMPILER-LEVEL such as clang-O3 or gcc-O2"),
         ("concurrency", "0", "expected a whole number from 1"),
+        ("budget-usd", "0", "expected an amount above 0"),
+        ("budget-usd", "inf", "expected an amount above 0"),
+        ("budget-usd", "nan", "expected an amount above 0"),
+        ("budget-usd", "5$", "expected an amount above 0"),
+        ("budget-tokens", "0", "expected a whole number from 1"),
+        ("budget-tokens", "1e6", "expected a whole number from 1"),
+        ("learn-model", "", "expected a model string"),
+        ("learn-optimizer", "dspy", "expected paper or gepa"),
+        ("learn-epochs", "0", "expected a whole number from 1"),
+        ("learn-batch", "0", "expected a whole number from 1"),
+        ("learn-train", "0", "expected a whole number from 1"),
+        ("learn-extensions", "", "expected all, none, or some of gate,"),
+        ("learn-extensions", "gate,speed", "expected all, none, or some of gate,"),
+        ("learn-extensions", "none,gate", "expected all, none, or some of gate,"),
+        ("learn-rules-chars", "10", "expected a whole number from 200"),
         ("fail-under", "0.5", "acc:0.45"),
         ("fail-under", "speed:1", "acc:0.45"),
         ("fail-under", "acc:2", "acc"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import threading
 from collections.abc import Callable
@@ -16,10 +17,12 @@ from pytest_neucomback.pool import (
     Job,
     JudgeJob,
     JudgePool,
+    ProcessWorkers,
     ThreadWorker,
     TimeJob,
     WorkerLost,
     do_job,
+    serve_here,
 )
 from pytest_neucomback.tasks import Task
 from pytest_neucomback.types import Judgement, Outcome, Timing, Verdict
@@ -199,3 +202,39 @@ def test_a_failed_timing_costs_the_time_not_the_verdict() -> None:
         assert isinstance(answer, Timing)
         assert answer.speedup is None
         assert str(error) in answer.note
+
+
+# --- processes of our own ---------------------------------------------------------------------------------------------
+
+
+class MortalJudge:
+    """Takes its process down with it on some candidates."""
+
+    def judge(self, task: Any, arch: str, assembly: str, **_: Any) -> Judgement:
+        if assembly == "assembly 666":
+            os._exit(1)
+        return CORRECT
+
+
+def start_mortal(word: str) -> None:
+    """In the new process."""
+    assert word == "word"
+    serve_here(cast(Judge, MortalJudge()), {"task": cast(Task, None)})
+
+
+def test_a_judging_process_that_dies_is_replaced() -> None:
+    """A poisonous candidate is answered with unjudged, whoever waits behind it is judged all the same."""
+
+    async def main() -> list[Answer]:
+        pool = JudgePool()
+        with ProcessWorkers(1, start_mortal, ("word",)) as processes:
+            for worker in processes.workers:
+                pool.add(worker)
+            jobs = [job(1), job(666), job(2), job(3)]
+            return list(await asyncio.wait_for(asyncio.gather(*(pool.run(j) for j in jobs)), 60))
+
+    answers = cast(list[Judgement], asyncio.run(main()))
+    assert [a.verdict.outcome for a in answers] == [
+        Outcome.CORRECT, Outcome.UNJUDGED, Outcome.CORRECT, Outcome.CORRECT,
+    ]  # fmt: skip
+    assert "died 2 times" in answers[1].verdict.detail

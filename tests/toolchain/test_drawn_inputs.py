@@ -16,16 +16,19 @@ Try = Callable[..., Verdict]
 
 
 @pytest.fixture
-def attempt(toolchain: Toolchain, judge: Judge, arch: str) -> Try:
-    """Judges the task's C compiled, after replacing text in it."""
+def attempt(toolchain: Toolchain, judge: Judge, arch: str, tmp_path_factory: pytest.TempPathFactory) -> Try:
+    """Judges the task's C compiled, after replacing text in it.
+
+    The copy stays out of the tasks' folder, which other tests load whole.
+    """
+    folder = tmp_path_factory.mktemp("changed")
 
     def run(task: Task, *, compiler: str = "clang-O2", **changes: str) -> Verdict:
         source = task.c_path.read_text()
         for old, new in zip(changes.get("old", "").split("|"), changes.get("new", "").split("|"), strict=True):
             assert old in source
             source = source.replace(old, new)
-        copy = task.c_path.parent / f"changed-{arch}" / task.c_path.name
-        copy.parent.mkdir(exist_ok=True)
+        copy = folder / task.c_path.name
         copy.write_text(source)
         name, _, level = compiler.partition("-")
         return judge.judge(task, arch, toolchain.compile_source(name, level, copy)).verdict

@@ -248,7 +248,10 @@ def test_bundled_tasks_can_be_drawn() -> None:
     row = load_arches()["x86_64"]
     headers = next(Path("/usr/lib").glob("llvm-*/lib/clang/*"), Path("/"))
     for task in load_suites([]):
-        plan = make_plan(task, row, read_signature(task.c_path, task.function, triple=row.triple, resource_dir=headers))
+        signature = read_signature(
+            task.c_path, task.function, triple=row.triple, resource_dir=headers, memory=task.memory
+        )
+        plan = make_plan(task, row, signature)
         count = fixed_count(plan)
         assert count >= len(task.cases)
         assert draw(plan, f"fixed:{count - 1}").objects.keys() == {o.name for o in plan.objects}

@@ -200,7 +200,7 @@ def test_an_endpoint_that_is_down_is_told_once(project: Project, endpoint: Any, 
     started = time.monotonic()
     args = (MODEL, "--nc-report=report")
     result = project.run(*args, *more)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 90, "a retry schedule was waited for"
     assert result.ret == 1
     output = result.stdout.str()
     assert set(project.verdicts().values()) == {"unjudged"}
@@ -219,7 +219,7 @@ def test_an_endpoint_that_is_down_is_told_once(project: Project, endpoint: Any, 
 
 def half_way(body: dict[str, Any]) -> Step:
     """Right at once on two tasks, silent for long on the third."""
-    return Late(60, "too late") if task_of(body) == "negate" else right(body)
+    return Late(300, "too late") if task_of(body) == "negate" else right(body)
 
 
 def stopped_half_way(project: Project, server: LoopbackModelServer, how: signal.Signals, *more: str) -> int:
@@ -227,13 +227,13 @@ def stopped_half_way(project: Project, server: LoopbackModelServer, how: signal.
     process = project.start(MODEL, "--nc-report=report", *more)
     records = project.path / "report" / "results.jsonl"
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not (records.exists() and records.read_text().count("\n") == 2 and len(server.bodies) == 3):
             assert time.monotonic() < deadline, (project.path / "output.txt").read_text()
             assert process.poll() is None, (project.path / "output.txt").read_text()
             time.sleep(0.05)
         process.send_signal(how)
-        return process.wait(30)
+        return process.wait(120)
     except subprocess.TimeoutExpired:
         pytest.fail("the run did not end")
     finally:
@@ -248,7 +248,7 @@ def test_a_stopped_run_goes_on_where_it_was(
     """Finished items are not asked for again and stand in results.jsonl once; the folder and its seed are taken up."""
     with LoopbackModelServer(half_way) as server:
         endpoint(server)
-        monkeypatch.setenv("NEUCOMBACK_REQUEST_TIMEOUT_S", "50")
+        monkeypatch.setenv("NEUCOMBACK_REQUEST_TIMEOUT_S", "250")
         status = stopped_half_way(project, server, how, *more)
     assert status == (2 if how is signal.SIGINT else -9)
     output = (project.path / "output.txt").read_text()

@@ -7,17 +7,15 @@ same words and finds that reply, too. One JSON file each, replaced as a whole, s
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .atomic import replace_file
 from .errors import NeucombackError
 from .types import Message, Reply, Usage
 
@@ -89,15 +87,7 @@ class ReplyCache:
         path = self._path(kind, key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            fd, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-            try:
-                with os.fdopen(fd, "w") as stream:
-                    json.dump(data, stream)
-                Path(temporary).replace(path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
-                raise
+            replace_file(path, json.dumps(data).encode(), private=True)
         except OSError as error:
             raise NeucombackError(
                 f"the reply cache cannot write {path} ({error.strerror}); free some space, or choose another --nc-cache"

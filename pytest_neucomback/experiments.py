@@ -25,6 +25,7 @@ from typing import Any
 import yaml
 
 from .arches import load_arches
+from .atomic import save_text
 from .errors import ConfigError, NeucombackError
 from .models import ApiModel, Model, load_registry, resolve_model
 from .models.registry import MODELS_FILE
@@ -590,7 +591,7 @@ def _run_step(step: Step, plan: Plan, more: Sequence[str]) -> str:
         subject = read_subject(folder)
         if subject.get("error") or "winner" not in subject:
             return str(subject.get("error") or "learning did not come to its end").splitlines()[0]
-        _write(folder / _LEARNED_FILE, _learned_text(subject, step))
+        save_text(folder / _LEARNED_FILE, _learned_text(subject, step))
     elif not results["items"]:
         raise NeucombackError(
             f"pytest ran no item of the benchmark in {Path.cwd()}: run experiments in a folder without tests of its "
@@ -599,7 +600,7 @@ def _run_step(step: Step, plan: Plan, more: Sequence[str]) -> str:
     if not results["run"].get("finished"):
         reasons = [i["detail"] for i in results["items"] if i["verdict"] == Outcome.UNJUDGED.value]
         return f"{len(reasons)} items unjudged: {reasons[0]}" if reasons else "the run did not come to its end"
-    _write(folder / _MARK, json.dumps(_mark(step, plan), indent=1) + "\n")
+    save_text(folder / _MARK, json.dumps(_mark(step, plan), indent=1) + "\n")
     return ""
 
 
@@ -640,15 +641,6 @@ def _prepare_cache(cache: Path, repeat: int) -> None:
     (cache / "build").mkdir(exist_ok=True)
     if not (folder / "build").exists():
         (folder / "build").symlink_to(Path("../../build"), target_is_directory=True)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise NeucombackError(f"{path} cannot be written ({error.strerror})") from error
 
 
 def read_subject(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from .errors import NeucombackError
+from .atomic import save_text
 from .learning import Result, outcome_json
 
 WIDTH, HEIGHT, MARGIN = 640, 240, 44
@@ -33,10 +33,7 @@ def write_learn_page(results: Sequence[Result], path: Path) -> None:
         f"<meta name=viewport content='width=device-width'><style>{_STYLE}</style></head>"
         f"<body><h1>Prompt learning</h1>{body}</body></html>\n"
     )
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise NeucombackError(f"{path} cannot be written ({error.strerror})") from error
+    save_text(path, page)
 
 
 def _subject(data: Mapping[str, Any]) -> str:

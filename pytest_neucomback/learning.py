@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .arches import load_arches
+from .atomic import save_text
 from .desk import Desk, Ticket
-from .errors import BudgetSpent, ConfigError, HarnessError, ModelUnavailable, NeucombackError
+from .errors import BudgetSpent, ConfigError, HarnessError, ModelUnavailable
 from .judge import Judge, JudgeSettings
 from .learn import Answer, Learned, Learner, LearnSettings, Score, Standing, Trial, score_of
 from .ledger import Ledger
@@ -473,7 +474,4 @@ def outcome_json(outcome: Result) -> dict[str, Any]:
 
 def write_learn_json(outcomes: Sequence[Result], path: Path) -> None:
     """``learn.json``. Raises NeucombackError when the disk does not take it."""
-    try:
-        path.write_text(json.dumps({"schema": 1, "subjects": [outcome_json(o) for o in outcomes]}, indent=1) + "\n")
-    except OSError as error:
-        raise NeucombackError(f"{path} cannot be written ({error.strerror})") from error
+    save_text(path, json.dumps({"schema": 1, "subjects": [outcome_json(o) for o in outcomes]}, indent=1) + "\n")

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from .atomic import replace_file
 from .errors import NeucombackError
 
 
@@ -48,14 +47,7 @@ class Ledger:
     def _write(self, path: Path, data: dict[str, Any]) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            fd, temporary = tempfile.mkstemp(prefix=".new-", dir=self.folder)
-            try:
-                with os.fdopen(fd, "w") as stream:
-                    json.dump(data, stream)
-                Path(temporary).replace(path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            replace_file(path, json.dumps(data).encode(), private=True)
         except OSError as error:
             raise NeucombackError(
                 f"{path} cannot be written ({error.strerror}); free some space, then run the same command again"

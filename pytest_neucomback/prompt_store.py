@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from .atomic import replace_file
 from .errors import ConfigError, NeucombackError
 from .prompts import Prompt, Rule, bundled_folder, learned_path, read_prompt, safe_path
 
@@ -66,9 +67,7 @@ def store(where: str, text: str, project: Path) -> Path:
             earlier.mkdir(exist_ok=True)
             last = max((number for number, _ in _numbered(path)), default=0)
             path.rename(earlier / f"{path.stem}-{last + 1}.yaml")
-        temporary = path.with_suffix(".new")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        replace_file(path, text.encode())
     except OSError as error:
         raise NeucombackError(f"{path} cannot be written ({error.strerror})") from error
     return path

@@ -33,6 +33,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from pytest_neucomback.atomic import TEMPORARY_NAMES, replace_file
 from pytest_neucomback.errors import ConfigError, NeucombackError
 from pytest_neucomback.metrics import Summary, summarise
 from pytest_neucomback.types import ItemKey, Outcome, Record
@@ -52,7 +53,6 @@ _OUR_FILES = (
     RUN_FILE,
 )  # fmt: skip
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
-_TEMPORARY_NAMES = ".nc-*.tmp"
 _MAX_NAME_BYTES = 150
 _SEED_BITS = 32
 _TRANSIENT_LOCK_ERRORS = (errno.EAGAIN, errno.EACCES)
@@ -208,7 +208,7 @@ class RunFolder:
     @classmethod
     def _resume(cls, path: Path, lock: _FolderLock, run: dict[str, Any], wanted: _Wanted) -> RunFolder:
         for folder in (path, path / TRANSCRIPTS_DIR, path / CANDIDATES_DIR):
-            for left_by_a_kill in folder.glob(_TEMPORARY_NAMES):
+            for left_by_a_kill in folder.glob(TEMPORARY_NAMES):
                 with contextlib.suppress(OSError):
                     left_by_a_kill.unlink()
         finished = _compact(path / RECORDS_FILE)
@@ -536,36 +536,11 @@ def _write_json(file: Path, data: Mapping[str, Any]) -> None:
 
 
 def _write_atomically(file: Path, data: bytes) -> None:
-    """Replace ``file``, making its folder, so that a reader or a crash sees the old content or the new."""
-    temporary = file.with_name(_TEMPORARY_NAMES.replace("*", secrets.token_hex(6)))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            try:
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[os.write(fd, rest) :]
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-            temporary.replace(file)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(file.parent)
+        replace_file(file, data, durable=True)
     except OSError as error:
         raise _saving_error(file, error) from error
-
-
-def _sync_folder(path: Path) -> None:
-    """Make a rename in ``path`` survive a power cut; some file systems refuse, and then it is not ours to insist."""
-    with contextlib.suppress(OSError):
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def _with_hash(stem: str, key: ItemKey) -> str:

@@ -16,12 +16,11 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import draws, entries, inputs
+from .atomic import replace_file
 from .glue import argument_slots
 from .inputs import Vector
 from .runner import Guest
@@ -121,10 +120,7 @@ class DefinedInputs:
             return
         with contextlib.suppress(OSError):  # only time is lost
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            fd, temporary = tempfile.mkstemp(dir=self._file.parent)
-            with os.fdopen(fd, "w") as stream:
-                json.dump(known, stream)
-            Path(temporary).replace(self._file)
+            replace_file(self._file, json.dumps(known).encode(), private=True)
 
 
 @functools.cache

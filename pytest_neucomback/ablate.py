@@ -21,7 +21,7 @@ from .arches import load_arches
 from .desk import Desk
 from .errors import BudgetSpent, ConfigError
 from .judge import Judge
-from .learn import Bench, Score, Trial, numbered, score_of
+from .learn import Bench, Score, Trial, compare_trials, numbered, score_of, together
 from .learning import DeskBench, Subject
 from .models import ApiModel, CompilerModel, Model, load_registry, resolve_model
 from .models.registry import MODELS_FILE
@@ -126,20 +126,13 @@ async def ablate(
     untried = () if timed else prompt.performance_rules
 
     async def trials(prompt: Prompt) -> list[Trial]:
-        found = await asyncio.gather(
-            *(bench.trial(t, prompt, opt_rounds=opt_rounds) for t in tasks), return_exceptions=True
-        )
-        # all are seen to their end first, so that replies that were paid for are in the cache
-        for one in found:
-            if isinstance(one, BaseException):
-                raise one
-        return [one for one in found if isinstance(one, Trial)]
+        return await together([bench.trial(t, prompt, opt_rounds=opt_rounds) for t in tasks])
 
     kept = await trials(prompt)
     before = score_of(kept)
     noted(before)
     results = []
-    for rule in reversed((*prompt.correctness_rules, *(() if untried else prompt.performance_rules))):
+    for rule in reversed(prompt.correctness_rules if untried else prompt.rules):
         shorter = without(prompt, [rule])
         again = await trials(shorter)
         result = _compare(rule, kept, again)
@@ -161,13 +154,13 @@ def without(prompt: Prompt, rules: Sequence[Rule]) -> Prompt:
 
 
 def _compare(rule: Rule, kept: Sequence[Trial], again: Sequence[Trial]) -> Tried:
-    pairs = list(zip(kept, again, strict=True))
-    both = [(a, b) for a, b in pairs if a.solved and b.solved]
+    pairs = compare_trials(kept, again)
+    both = [(a, b) for a, b in zip(kept, again, strict=True) if a.solved and b.solved]
     timed = [(a.faster, b.faster) for a, b in both if a.faster is not None and b.faster is not None]
     return Tried(
         rule,
-        lost=tuple(a.task for a, b in pairs if a.solved and not b.solved),
-        won=tuple(a.task for a, b in pairs if b.solved and not a.solved),
+        lost=pairs.lost,
+        won=pairs.won,
         rounds=sum(b.debug_rounds - a.debug_rounds for a, b in both),
         faster=sum(b - a for a, b in timed) if timed else None,
     )
@@ -185,7 +178,7 @@ def run(request: Request, noted: Callable[[Tried | Score], None] = lambda _: Non
     if request.arch not in arches:
         raise ConfigError(f"--arch={request.arch}: unknown architecture. Known: {', '.join(arches)}.")
     prompt = request.prompt.prompt
-    if not (prompt.correctness_rules or prompt.performance_rules):
+    if not prompt.rules:
         raise ConfigError(f"{request.prompt.where}: the prompt has no rules that could be left out")
     tasks = valid_tasks(load_suites(request.suites), request)
     if request.sandbox:

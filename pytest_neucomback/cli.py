@@ -243,7 +243,7 @@ def _prompts_list(arguments: argparse.Namespace) -> int:
     found = list(stored(arguments.project.resolve()))
     for entry in found:
         prompt, score = entry.prompt, entry.prompt.provenance.get("valid_score", {})
-        rules = len(prompt.correctness_rules) + len(prompt.performance_rules)
+        rules = len(prompt.rules)
         valid = f"valid {score.get('correct')}/{score.get('tasks')}" if score else "no score"
         print(f"{entry.where}  {rules} rules, {valid}  {entry.path}")
     if not found:

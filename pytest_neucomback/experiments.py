@@ -664,7 +664,7 @@ def _learned_text(subject: Mapping[str, Any], step: Step) -> str:
     stored = Path(str(subject.get("stored") or ""))
     if stored.is_file():
         winner = read_prompt(stored, label="learned", project=Path.cwd())
-        if [r.text for r in (*winner.correctness_rules, *winner.performance_rules)] == [r.text for r in rules]:
+        if [r.text for r in winner.rules] == [r.text for r in rules]:
             return stored.read_text(encoding="utf-8")
     # Another learning has stored its own winner there by now; learn.json has the rules all the same.
     fast = tuple(r for r in rules if r.kind == "performance")

@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .ledger import Ledger, step_name
+from .pairs import Pairs, compare_outcomes
 from .prompts import Prompt, Rule
 from .teacher import (
+    FRAGMENTS,
     TOPICS,
     Change,
     Decision,
@@ -207,7 +209,7 @@ class Learner:
         self.base, self.train, self.valid = numbered(base), tuple(sorted(train)), tuple(sorted(valid))
         self.standing = Standing(epochs=settings.epochs)
         self._noted = noted
-        self._next_id = 1 + max((int(r.id[1:]) for r in _all_rules(self.base)), default=0)
+        self._next_id = 1 + max((int(r.id[1:]) for r in self.base.rules), default=0)
         self._spent: dict[str, tuple[int, int, float | None]] = {}
         """By step, so that one that comes up again, such as a score of an unchanged prompt, counts once."""
         self._last: dict[str, tuple[int, bool]] = {}
@@ -246,6 +248,10 @@ class Learner:
                 if number - best.number >= PATIENCE_EPOCHS:
                     stopped = f"no better valid score since epoch {best.number}"
                     break
+        return self._ended(epochs, batches, stopped)
+
+    def _ended(self, epochs: list[Epoch], batches: list[Batch], stopped: str) -> Learned:
+        """The result, with what all steps took."""
         # max keeps the first of equals: the earlier prompt has fewer rules
         winner = max(epochs, key=lambda e: e.score.key())
         spent = list(self._spent.values())
@@ -277,7 +283,7 @@ class Learner:
 
     async def trials(self, prompt: Prompt, tasks: Sequence[str], *, opt_rounds: int) -> list[Trial]:
         """Trials side by side, in the order of ``tasks``."""
-        return await _together([self._trial(t, prompt, opt_rounds) for t in tasks])
+        return await together([self._trial(t, prompt, opt_rounds) for t in tasks])
 
     async def _trial(self, task: str, prompt: Prompt, opt_rounds: int) -> Trial:
         key = self.bench.trial_key(task, prompt, opt_rounds=opt_rounds)
@@ -304,37 +310,44 @@ class Learner:
         for trial in trials:
             self._last[trial.task] = (batch.epoch, not trial.erred())
         self._tell(doing="extracting insights")
-        slow = [t for t in trials if t.solved and any(r["kind"] == "optimise" for r in t.rounds)]
-        wrong = [t for t in trials if t.erred() and (t.solved or self._has("failed"))]
-        insights = await _together([self._extract(t, "correctness") for t in wrong])
-        speed = await _together([self._extract(t, "performance") for t in slow])
-        fragments: tuple[tuple[Fragment, list[list[Insight]]], ...] = (
-            ("correctness", insights),
-            ("performance", speed),
-        )
+        insights = {f: await self._insights(self._stories(trials, f), f) for f in FRAGMENTS}
         tried = prompt
-        for fragment, found in fragments:
-            flat = [insight for one in found for insight in one]
-            batch.insights += flat
-            if not flat:
+        for fragment, found in insights.items():
+            batch.insights += found
+            if not found:
                 continue
             if self._has("gate") and prompt.digest() != tried.digest():
                 # what the new rules for correctness did must not count for or against those for speed
                 tried = prompt
                 trials = await self.trials(prompt, batch.tasks, opt_rounds=self.settings.opt_rounds)
             self._tell(doing=f"merging rules for {TOPICS[fragment]}")
-            prompt = await self._evolve(prompt, fragment, flat, batch, trials)
+            prompt = await self._evolve(prompt, fragment, found, batch, trials)
         return prompt
 
-    async def _extract(self, trial: Trial, fragment: Fragment) -> list[Insight]:
-        speed = next((i for i, r in enumerate(trial.rounds) if r["kind"] == "optimise"), len(trial.rounds))
-        if fragment == "performance":
-            # from the correct candidate that was to be made faster
-            messages = self.teacher.ask("extract_speed", trajectory=show_trajectory(trial.rounds[max(speed - 1, 0) :]))
-        else:
-            ending = "solved" if trial.solved else "not solved"
-            messages = self.teacher.ask("extract", trajectory=show_trajectory(trial.rounds[:speed]), ending=ending)
-        return read_insights(await self._asked("extract", messages), trial.task, fragment)
+    def _stories(self, trials: Sequence[Trial], fragment: Fragment) -> list[dict[str, str]]:
+        """What the teacher is to see of trials for a fragment: by task, what its template takes."""
+        stories = []
+        for trial in trials:
+            speed = next((i for i, r in enumerate(trial.rounds) if r["kind"] == "optimise"), len(trial.rounds))
+            if fragment == "correctness" and trial.erred() and (trial.solved or self._has("failed")):
+                ending = "solved" if trial.solved else "not solved"
+                shown = show_trajectory(trial.rounds[:speed])
+                stories.append({"task": trial.task, "trajectory": shown, "ending": ending})
+            elif fragment == "performance" and trial.solved and speed < len(trial.rounds):
+                # from the correct candidate that was to be made faster
+                shown = show_trajectory(trial.rounds[max(speed - 1, 0) :])
+                stories.append({"task": trial.task, "trajectory": shown})
+        return stories
+
+    async def _insights(self, stories: Sequence[Mapping[str, str]], fragment: Fragment) -> list[Insight]:
+        template = "extract_speed" if fragment == "performance" else "extract"
+
+        async def one(story: Mapping[str, str]) -> list[Insight]:
+            shown = {name: text for name, text in story.items() if name != "task"}
+            answer = await self._asked("extract", self.teacher.ask(template, **shown))
+            return read_insights(answer, story["task"], fragment)
+
+        return [insight for found in await together([one(s) for s in stories]) for insight in found]
 
     async def _asked(self, kind: str, messages: tuple[Message, ...]) -> str:
         async def work() -> dict[str, Any]:
@@ -349,15 +362,11 @@ class Learner:
         self, prompt: Prompt, fragment: Fragment, insights: Sequence[Insight], batch: Batch, trials: Sequence[Trial]
     ) -> Prompt:
         """The prompt after merge, review, and what the extensions say."""
-        rules = list(_rules_of(prompt, fragment))
+        rules = list(rules_of(prompt, fragment))
         topic = TOPICS[fragment]
-        merge = self.teacher.ask("merge", topic=topic, rules=show_rules(rules), insights=show_insights(insights))
-        proposed = read_rules(await self._asked("merge", merge), rules, insights, fragment, first_id=self._next_id)
+        proposed = await self._merged(rules, fragment, insights, batch)
         if proposed is None:
-            batch.refused.append("the merge answer has no whole block of rules")
             return prompt
-        proposed = self._filtered(proposed, rules, batch)
-        self._next_id = max([self._next_id, *(int(r.id[1:]) + 1 for r in proposed)])
         changes = changes_between(rules, proposed)
         if not changes:
             return prompt
@@ -371,6 +380,21 @@ class Learner:
         if proposal.digest() == prompt.digest() or not self._has("gate"):
             return proposal
         return await self._gated(prompt, proposal, fragment, batch, trials)
+
+    async def _merged(
+        self, rules: Sequence[Rule], fragment: Fragment, insights: Sequence[Insight], batch: Batch
+    ) -> list[Rule] | None:
+        """A fragment's rules as the teacher wants them after these insights; None when its answer is of no use."""
+        merge = self.teacher.ask(
+            "merge", topic=TOPICS[fragment], rules=show_rules(rules), insights=show_insights(insights)
+        )
+        proposed = read_rules(await self._asked("merge", merge), rules, insights, fragment, first_id=self._next_id)
+        if proposed is None:
+            batch.refused.append("the merge answer has no whole block of rules")
+            return None
+        proposed = self._filtered(proposed, rules, batch)
+        self._next_id = max([self._next_id, *(int(r.id[1:]) + 1 for r in proposed)])
+        return proposed
 
     def _filtered(self, proposed: Sequence[Rule], rules: Sequence[Rule], batch: Batch) -> list[Rule]:
         """Without rules that leak or repeat."""
@@ -412,36 +436,41 @@ class Learner:
         self._tell(doing="gate")
         opt_rounds = self.settings.opt_rounds if fragment == "performance" else 0
         again = await self.trials(proposal, batch.tasks, opt_rounds=opt_rounds)
-        won = [b.task for a, b in zip(trials, again, strict=True) if b.solved and not a.solved]
-        lost = [b.task for a, b in zip(trials, again, strict=True) if a.solved and not b.solved]
+        pairs = compare_trials(trials, again)
+        won, lost = len(pairs.won), len(pairs.lost)
         both = [(a, b) for a, b in zip(trials, again, strict=True) if a.solved and b.solved]
         rounds = sum(b.debug_rounds - a.debug_rounds for a, b in both)
         faster = sum((b.faster or 0) - (a.faster or 0) for a, b in both) if fragment == "performance" else 0
-        verdict = (len(won) - len(lost), faster, -rounds)
+        verdict = (won - lost, faster, -rounds)
         keep = verdict >= (0, 0, 0)
         told = (
-            f"{'kept' if keep else 'dropped'}: won {len(won)}, lost {len(lost)}"
+            f"{'kept' if keep else 'dropped'}: won {won}, lost {lost}"
             f"{f', faster {faster:+d}' if fragment == 'performance' else ''}, self-debug rounds {rounds:+d}"
         )
         batch.gate = f"{batch.gate}; for speed: {told}" if batch.gate else told
         if not keep:
             return prompt
-        known = {r.id: r.text for r in _rules_of(prompt, fragment)}
+        known = {r.id: r.text for r in rules_of(prompt, fragment)}
         counted = [
             r if known.get(r.id) == r.text
-            else dataclasses.replace(r, helped=r.helped + len(won), harmed=r.harmed + len(lost))
-            for r in _rules_of(proposal, fragment)
+            else dataclasses.replace(r, helped=r.helped + won, harmed=r.harmed + lost)
+            for r in rules_of(proposal, fragment)
         ]  # fmt: skip
         return _with_rules(proposal, fragment, counted)
 
 
-async def _together(work: Sequence[Any]) -> list[Any]:
+async def together(work: Sequence[Any]) -> list[Any]:
     """Results in order. When one fails the others are seen to their end first, so that what was paid for is kept."""
     results = await asyncio.gather(*work, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
     return list(results)
+
+
+def compare_trials(before: Sequence[Trial], after: Sequence[Trial]) -> Pairs:
+    """Which tasks are won and lost from one prompt to another."""
+    return compare_outcomes({t.task: t.solved for t in before}, {t.task: t.solved for t in after})
 
 
 def score_of(trials: Sequence[Trial]) -> Score:
@@ -458,11 +487,7 @@ def score_of(trials: Sequence[Trial]) -> Score:
     )
 
 
-def _all_rules(prompt: Prompt) -> tuple[Rule, ...]:
-    return (*prompt.correctness_rules, *prompt.performance_rules)
-
-
-def _rules_of(prompt: Prompt, fragment: Fragment) -> tuple[Rule, ...]:
+def rules_of(prompt: Prompt, fragment: Fragment) -> tuple[Rule, ...]:
     return prompt.correctness_rules if fragment == "correctness" else prompt.performance_rules
 
 
@@ -506,7 +531,7 @@ def leak(rule: str, task: str, source: str) -> str | None:
 
 def numbered(prompt: Prompt) -> Prompt:
     """The prompt with an id of the form R3 for each rule: hand-written ones have none, and the teacher needs them."""
-    taken = {r.id for r in _all_rules(prompt) if re.fullmatch(r"R\d+", r.id)}
+    taken = {r.id for r in prompt.rules if re.fullmatch(r"R\d+", r.id)}
     free = (f"R{n}" for n in itertools.count(1) if f"R{n}" not in taken)
     seen = set[str]()
 

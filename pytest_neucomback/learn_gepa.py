@@ -16,20 +16,9 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from .errors import ConfigError
-from .learn import PATIENCE_EPOCHS, Batch, Epoch, Learned, Learner, Score, Trial, score_of
+from .learn import PATIENCE_EPOCHS, Batch, Epoch, Learned, Learner, Score, Trial, compare_trials, rules_of, score_of
 from .prompts import Prompt, Rule
-from .teacher import (
-    TOPICS,
-    Decision,
-    Fragment,
-    Insight,
-    changes_between,
-    read_insights,
-    read_rules,
-    show_insights,
-    show_rules,
-    show_trajectory,
-)
+from .teacher import FRAGMENTS, TOPICS, Decision, Fragment, changes_between, show_rules
 
 VERSION = "0.1.4"
 """Of gepa. A killed run is replayed step by step, so another version, with another search, would not go on with it."""
@@ -43,8 +32,6 @@ MOST_ROUNDS = 4
 FASTER = 1 / 4
 """What of a solved task's score has to be earned by beating the reference, where it was timed."""
 
-FRAGMENTS: tuple[Fragment, ...] = ("correctness", "performance")
-"""gepa's components."""
 Result = TypeVar("Result")
 
 
@@ -156,7 +143,7 @@ class GepaLearner(Learner):
 
         search: Any = optimize  # typed or not, as the optional package is there or not
         search(
-            seed_candidate={f: self._text(f, rules) for f, rules in _fragments(self.base)},
+            seed_candidate={f: self._text(f, rules_of(self.base, f)) for f in FRAGMENTS},
             trainset=list(self.train),
             valset=list(self.valid),
             adapter=_Adapter(self),
@@ -215,17 +202,7 @@ class GepaLearner(Learner):
         # the epoch that was cut short, by the number of trials
         if rest := len(self._batches) % self._batches_a_pass:
             self._close_epoch(sum(len(b.tasks) for b in self._batches[-rest:]))
-        spent = list(self._spent.values())
-        costs = [c for _, _, c in spent]
-        return Learned(
-            max(self._epochs, key=lambda e: e.score.key()),
-            self._epochs,
-            self._batches,
-            self._stopped,
-            sum(s[0] for s in spent),
-            sum(s[1] for s in spent),
-            sum(c for c in costs if c is not None) if costs and None not in costs else None,
-        )
+        return self._ended(self._epochs, self._batches, self._stopped)
 
     async def _trial(self, task: str, prompt: Prompt, opt_rounds: int) -> Trial:
         key = (task, prompt.digest(), opt_rounds)
@@ -235,21 +212,6 @@ class GepaLearner(Learner):
 
     # --- reflection -----------------------------------------------------------------------------------------------
 
-    def _dataset(self, trials: Sequence[Trial], fragment: Fragment) -> list[dict[str, Any]]:
-        """What the teacher is to see of a batch for a fragment: the same as in the paper's method."""
-        records = []
-        for trial in trials:
-            speed = next((i for i, r in enumerate(trial.rounds) if r["kind"] == "optimise"), len(trial.rounds))
-            if fragment == "correctness" and trial.erred() and (trial.solved or self._has("failed")):
-                ending = "solved" if trial.solved else "not solved"
-                records.append(
-                    {"task": trial.task, "trajectory": show_trajectory(trial.rounds[:speed]), "ending": ending}
-                )
-            elif fragment == "performance" and trial.solved and speed < len(trial.rounds):
-                shown = show_trajectory(trial.rounds[max(speed - 1, 0) :])
-                records.append({"task": trial.task, "trajectory": shown})
-        return records
-
     async def _reflect(
         self, candidate: Mapping[str, str], dataset: Mapping[str, Sequence[Mapping[str, Any]]]
     ) -> dict[str, str]:
@@ -258,14 +220,22 @@ class GepaLearner(Learner):
         texts: dict[str, str] = {}
         for fragment in FRAGMENTS:
             self._tell(doing="extracting insights")
-            found = [x for one in await self._insights(dataset.get(fragment, ()), fragment) for x in one]
+            found = await self._insights(dataset.get(fragment, ()), fragment)
             batch.insights += found
             if not found:
                 continue
             self._tell(doing=f"merging rules for {TOPICS[fragment]}")
-            rules = await self._merged(self._rules[fragment, candidate[fragment]], fragment, found, batch)
-            if rules is not None:
-                texts[fragment] = self._text(fragment, rules)
+            rules = self._rules[fragment, candidate[fragment]]
+            proposed = await self._merged(rules, fragment, found, batch)
+            if proposed is None:
+                continue
+            if self._has("budget"):
+                proposed = self._shortened(proposed, batch)
+            changes = changes_between(rules, proposed)
+            # trials decide, so there is no review
+            batch.changes += [(change, Decision(True)) for change in changes]
+            if changes:
+                texts[fragment] = self._text(fragment, proposed)
         if texts and self._is_known(self._prompt({**candidate, **texts}), batch):
             self._refuse(batch, "was tried before")
             return {}
@@ -275,39 +245,6 @@ class GepaLearner(Learner):
         """Whether a proposal is in the pool already, or has lost on this very batch."""
         rest = (prompt.digest(), self.settings.opt_rounds)
         return (self.valid[0], *rest) in self._known or all((t, *rest) in self._known for t in batch.tasks)
-
-    async def _insights(self, records: Sequence[Mapping[str, Any]], fragment: Fragment) -> list[list[Insight]]:
-        template = "extract_speed" if fragment == "performance" else "extract"
-
-        async def one(record: Mapping[str, Any]) -> list[Insight]:
-            shown = {name: text for name, text in record.items() if name != "task"}
-            answer = await self._asked("extract", self.teacher.ask(template, **shown))
-            return read_insights(answer, record["task"], fragment)
-
-        results = await asyncio.gather(*map(one, records), return_exceptions=True)
-        # all are seen to their end first, so that what was paid for is kept
-        if errors := [r for r in results if isinstance(r, BaseException)]:
-            raise errors[0]
-        return [r for r in results if not isinstance(r, BaseException)]
-
-    async def _merged(
-        self, rules: Sequence[Rule], fragment: Fragment, insights: Sequence[Insight], batch: Batch
-    ) -> list[Rule] | None:
-        """A fragment as the teacher wants it now; None when nothing changes. Trials decide, so there is no review."""
-        ask = self.teacher.ask(
-            "merge", topic=TOPICS[fragment], rules=show_rules(rules), insights=show_insights(insights)
-        )
-        proposed = read_rules(await self._asked("merge", ask), rules, insights, fragment, first_id=self._next_id)
-        if proposed is None:
-            batch.refused.append("the merge answer has no whole block of rules")
-            return None
-        proposed = self._filtered(proposed, rules, batch)
-        self._next_id = max([self._next_id, *(int(r.id[1:]) + 1 for r in proposed)])
-        if self._has("budget"):
-            proposed = self._shortened(proposed, batch)
-        changes = changes_between(rules, proposed)
-        batch.changes += [(change, Decision(True)) for change in changes]
-        return proposed if changes else None
 
     def _refuse(self, batch: Batch, why: str) -> None:
         batch.gate = f"dropped: {why}"
@@ -321,9 +258,8 @@ class GepaLearner(Learner):
         if self._candidates:
             batch = self._batches[-1]
             found = batch.epoch
-            before, after = self._trials
-            won = sum(b.solved and not a.solved for a, b in zip(before, after, strict=True))
-            lost = sum(a.solved and not b.solved for a, b in zip(before, after, strict=True))
+            pairs = compare_trials(*self._trials)
+            won, lost = len(pairs.won), len(pairs.lost)
             self._count(candidate, won, lost)
         prompt = self._prompt(candidate)
         # read from memory: gepa has just had them
@@ -344,10 +280,6 @@ class GepaLearner(Learner):
                 dataclasses.replace(r, helped=r.helped + won, harmed=r.harmed + lost) if r.id in new else r
                 for r in self._rules[key]
             )
-
-
-def _fragments(prompt: Prompt) -> list[tuple[Fragment, tuple[Rule, ...]]]:
-    return [("correctness", prompt.correctness_rules), ("performance", prompt.performance_rules)]
 
 
 class _Adapter:
@@ -379,7 +311,7 @@ class _Adapter:
     ) -> dict[str, list[dict[str, Any]]]:
         with self._learner._noticed():
             trials = eval_batch.trajectories
-            return {f: self._learner._dataset(trials, f) for f in FRAGMENTS if f in components_to_update}
+            return {f: self._learner._stories(trials, f) for f in FRAGMENTS if f in components_to_update}
 
 
 class _Sampler:

@@ -192,7 +192,7 @@ def summary_lines(result: Result) -> list[str]:
     if learned is None:
         return [f"{result.subject.where}: {result.error or 'not learned'}"]
     first, best = learned.epochs[0].score, learned.winner.score
-    rules = len(learned.winner.prompt.correctness_rules) + len(learned.winner.prompt.performance_rules)
+    rules = len(learned.winner.prompt.rules)
     cost = f", {human_cost(learned.cost_usd)}" if learned.cost_usd is not None else ""
     lines = [
         f"{result.subject.where}: valid {first.correct}/{first.tasks} -> {best.correct}/{best.tasks} "

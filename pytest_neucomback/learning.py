@@ -24,12 +24,12 @@ from .atomic import save_text
 from .desk import Desk, Ticket
 from .errors import BudgetSpent, ConfigError, HarnessError, ModelUnavailable
 from .judge import Judge, JudgeSettings
-from .learn import Answer, Learned, Learner, LearnSettings, Score, Standing, Trial, score_of
+from .learn import Answer, Learned, Learner, LearnSettings, Score, Standing, Trial, compare_trials, score_of
 from .ledger import Ledger
 from .metrics import wilson_interval
 from .models import CompilerModel, Model, NoMoreReplies
 from .options import Settings
-from .pairs import Pairs, compare_outcomes
+from .pairs import Pairs
 from .pool import ProcessWorkers, Worker, local_workers, serve_here
 from .prompt_store import prompt_yaml, store
 from .prompts import Prompt, load_prompt
@@ -314,7 +314,7 @@ class LearnRun:
         before = await learner.trials(base, outcome.splits.test, opt_rounds=opt_rounds)
         after = await learner.trials(winner, outcome.splits.test, opt_rounds=opt_rounds)
         outcome.test_scores = score_of(before), score_of(after)
-        outcome.test = compare_outcomes({t.task: t.solved for t in before}, {t.task: t.solved for t in after})
+        outcome.test = compare_trials(before, after)
 
     # --- telling ----------------------------------------------------------------------------------------------------
 
@@ -369,7 +369,7 @@ class LearnRun:
             "parent": {"name": PARENT, "digest": base.digest()[:16]},
             "valid_score": _score_json(winner.score),
             "history": [
-                {"epoch": e.number, **_score_json(e.score), "rules": _count_rules(e.prompt)} for e in learned.epochs
+                {"epoch": e.number, **_score_json(e.score), "rules": len(e.prompt.rules)} for e in learned.epochs
             ],
             "tokens_in": learned.tokens_in,
             "tokens_out": learned.tokens_out,
@@ -399,10 +399,6 @@ def _score_json(score: Score) -> dict[str, Any]:
         "faster": score.faster,
         "mean_debug_rounds": None if rounds is None else round(rounds, 4),
     }
-
-
-def _count_rules(prompt: Prompt) -> int:
-    return len(prompt.correctness_rules) + len(prompt.performance_rules)
 
 
 def start_judging(
@@ -446,7 +442,7 @@ def outcome_json(outcome: Result) -> dict[str, Any]:
                 **_score_json(e.score),
                 "acc_ci": list(wilson_interval(e.score.correct, e.score.tasks)),
                 "tried": e.tried,
-                "rules": [dataclasses.asdict(r) for r in (*e.prompt.correctness_rules, *e.prompt.performance_rules)],
+                "rules": [dataclasses.asdict(r) for r in e.prompt.rules],
             }
             for e in learned.epochs
         ],

@@ -71,6 +71,11 @@ class Prompt:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All of them: those for correctness, then those for performance."""
+        return (*self.correctness_rules, *self.performance_rules)
+
     def digest(self) -> str:
         """sha256 of everything a model gets to see of it."""
         rules = "\n".join(r.text for r in self.correctness_rules)

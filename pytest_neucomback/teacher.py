@@ -22,6 +22,7 @@ from .prompts import RULE_KINDS, Rule, bundled_folder
 from .types import Message
 
 Fragment = Literal["correctness", "performance"]
+FRAGMENTS: tuple[Fragment, ...] = ("correctness", "performance")
 _ARCH = frozenset({"arch_title", "syntax"})
 TEMPLATES: Mapping[str, frozenset[str]] = {
     "system": _ARCH,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,12 @@ from .desk import Desk
 from .errors import BudgetSpent, ConfigError
 from .judge import Judge
 from .learn import Bench, Score, Trial, compare_trials, numbered, score_of, together
-from .learning import DeskBench, Subject
-from .models import ApiModel, CompilerModel, Model, load_registry, resolve_model
-from .models.registry import MODELS_FILE
-from .options import Settings
+from .learning import DeskBench, Subject, draw_tasks
+from .models import ApiModel, CompilerModel, Model, resolve_model
+from .models.registry import registry_with
+from .options import Settings, default_of
 from .pool import local_workers
-from .prompt_store import Stored, prompt_yaml
+from .prompt_store import Stored, prompt_yaml, without_parent
 from .prompts import Prompt, Rule, bundled_folder, read_prompt
 from .sandbox import check_sandbox
 from .session import judge_settings
@@ -218,22 +217,15 @@ def valid_tasks(tasks: Sequence[Task], request: Request) -> dict[str, Task]:
     found = {t.id: t for t in tasks if t.level == request.level and t.split == "valid"}
     if not found:
         raise ConfigError(f"--level={request.level}: no task of the valid split there; name a suite that has some")
-    if request.valid is not None and request.valid < len(found):
-        drawn = random.Random(f"{request.seed} valid").sample(sorted(found), request.valid)
-        found = {task: found[task] for task in drawn}
-    return found
+    return {task: found[task] for task in draw_tasks(found, "valid", request.valid, request.seed)}
 
 
 def _model(request: Request, toolchain: Toolchain) -> Model:
-    own = request.models_file or Path(MODELS_FILE)
-    if request.models_file and not own.is_file():
-        raise ConfigError(f"--nc-models-file={own}: no such file")
-
     def compile_source(compiler: str, opt: str, source: Path, arch: str, march: str) -> str:
         del arch, march  # the toolchain was made for them
         return toolchain.compile_source(compiler, opt.lstrip("-"), source)
 
-    registry = load_registry(own if own.is_file() else None)
+    registry = registry_with(request.models_file, Path())
     model = resolve_model(request.model, registry=registry, compile_source=compile_source)
     if isinstance(model, ApiModel) and (missing := model.missing_key()):
         raise ConfigError(missing)
@@ -244,13 +236,15 @@ def _model(request: Request, toolchain: Toolchain) -> Model:
 
 def _settings(request: Request) -> Settings:
     """A run's settings with the options' defaults, so that replies of learning are found in the cache."""
-    source = request.prompt.prompt.provenance.get("source", "ir-O3")
+    source = request.prompt.prompt.provenance.get("source", default_of("source"))
     return Settings(
         models=(request.model,), arches=(request.arch,), prompts=(request.prompt.where,), levels=(request.level,),
-        splits=("valid",), suites=request.suites, source=str(source), debug_rounds=None,
-        opt_rounds=request.opt_rounds or 0, samples=1, march=None, fp="exact", inputs=32, seed=request.seed,
-        time=request.opt_rounds is not None, timing="paired", min_effect=0.01, reference="clang-O3",
-        show_reference=False, concurrency=16, cache=request.cache, use_cache=True, report=None, fail_under=None,
+        splits=("valid",), suites=request.suites, source=str(source),
+        debug_rounds=default_of("debug-rounds"), opt_rounds=request.opt_rounds or 0, samples=1,
+        march=default_of("march"), fp=default_of("fp"), inputs=default_of("inputs"), seed=request.seed,
+        time=request.opt_rounds is not None, timing=default_of("timing"), min_effect=default_of("min-effect"),
+        reference=default_of("reference"), show_reference=False, concurrency=default_of("concurrency"),
+        cache=request.cache, use_cache=True, report=None, fail_under=None,
         sandbox=request.sandbox, models_file=request.models_file, budget_usd=request.budget_usd,
         budget_tokens=request.budget_tokens,
     )  # fmt: skip
@@ -327,9 +321,7 @@ def shortened_yaml(request: Request, ablation: Ablation, project: Path) -> str:
     )
     if parent and _same_templates(parent, left.templates, project):
         return text
-    data = yaml.safe_load(text)
-    del data["parent"]
-    return yaml.safe_dump({**data, **left.templates}, sort_keys=False, allow_unicode=True, width=116)
+    return without_parent(text, left.templates)
 
 
 def _same_templates(parent: str, templates: Mapping[str, str], project: Path) -> bool:

@@ -207,36 +207,41 @@ def reach(toolchain: Toolchain, task: Task) -> Reach:
     meter = BranchMeter(toolchain, task)
     plan = meter.build.plan
     specs = [f"fixed:{i}" for i in range(fixed_count(plan))]
-    counts, discarded = _run_defined(meter, toolchain, specs)
+    counts = [added for _, added in _run_defined(meter, toolchain, specs)]
     missing, total = meter.unseen(_total(meter, counts))
-    missed, excused = [], []
-    used: set[int] = set()
-    for side in missing:
-        for number, entry in enumerate(task.unreachable):
-            wanted = entry.get("side")
-            if entry["line"].strip() == side.text and (wanted is None or side.outcome in (wanted, None)):
-                used.add(number)
-                excused.append((side, " ".join(entry["why"].split())))
-                break
-        else:
-            missed.append(side)
-    idle = [e["line"].strip() for n, e in enumerate(task.unreachable) if n not in used]
-    return Reach(total, tuple(missed), tuple(excused), tuple(idle), len(counts), discarded)
+    entries = [_entry_for(task, side) for side in missing]
+    missed = tuple(side for side, number in zip(missing, entries, strict=True) if number is None)
+    excused = tuple(
+        (side, " ".join(task.unreachable[number]["why"].split()))
+        for side, number in zip(missing, entries, strict=True)
+        if number is not None
+    )
+    idle = tuple(e["line"].strip() for n, e in enumerate(task.unreachable) if n not in entries)
+    return Reach(total, missed, excused, idle, len(counts), len(specs) - len(counts))
+
+
+def _entry_for(task: Task, side: Side) -> int | None:
+    """Place of the first of the task's ``unreachable`` entries that a side falls under."""
+    for number, entry in enumerate(task.unreachable):
+        wanted = entry.get("side")
+        if entry["line"].strip() == side.text and (wanted is None or side.outcome in (wanted, None)):
+            return number
+    return None
 
 
 def find_vectors(toolchain: Toolchain, task: Task, *, most: int) -> tuple[list[int], list[Side]]:
     """Numbers of random vectors that together reach what the fixed stage misses, and what none of ``most`` reaches."""
     meter = BranchMeter(toolchain, task)
     specs = [f"fixed:{i}" for i in range(fixed_count(meter.build.plan))]
-    counts, _ = _run_defined(meter, toolchain, specs)
-    have = _total(meter, counts)
+    have = _total(meter, (added for _, added in _run_defined(meter, toolchain, specs)))
     missing, _ = meter.unseen(have)
     found: list[int] = []
     for first in range(0, most, CHUNK):
         if not missing:
             break
-        numbers = list(range(first, min(first + CHUNK, most)))
-        added = dict(_run_numbered(meter, toolchain, numbers))
+        numbers = range(first, min(first + CHUNK, most))
+        ran = _run_defined(meter, toolchain, [f"stored:{number}" for number in numbers])
+        added = {int(spec.partition(":")[2]): counts for spec, counts in ran}
         while missing and added:
             left, _ = meter.unseen(have + _total(meter, added.values()))
             gained = set(missing) - set(left)
@@ -246,9 +251,7 @@ def find_vectors(toolchain: Toolchain, task: Task, *, most: int) -> tuple[list[i
             found.append(number)
             have = have + added.pop(number)
             missing, _ = meter.unseen(have)
-    excused = {(e["line"].strip(), e.get("side")) for e in task.unreachable}
-    left_over = [s for s in missing if not {(s.text, None), (s.text, s.outcome)} & excused]
-    return sorted(found), left_over
+    return sorted(found), [side for side in missing if _entry_for(task, side) is None]
 
 
 def _first_that_helps(meter: BranchMeter, have: Counters, added: dict[int, Counters], missing: list[Side]) -> int:
@@ -268,25 +271,12 @@ def _total(meter: BranchMeter, counts: Iterable[Counters]) -> Counters:
     return total
 
 
-def _run_defined(meter: BranchMeter, toolchain: Toolchain, specs: Iterable[str]) -> tuple[list[Counters], int]:
+def _run_defined(meter: BranchMeter, toolchain: Toolchain, specs: Iterable[str]) -> Iterator[tuple[str, Counters]]:
+    """What each vector adds, less those on which the C is undefined."""
     plan = meter.build.plan
     defined = DefinedInputs(plan, toolchain, toolchain, sandbox=toolchain.sandbox)
-    counts, discarded = [], 0
     with defined.checking() as is_defined, meter.running() as runner:
         for spec in specs:
             vector = draw(plan, spec)
             if is_defined(vector):
-                counts.append(runner.counts(vector))
-            else:
-                discarded += 1
-    return counts, discarded
-
-
-def _run_numbered(meter: BranchMeter, toolchain: Toolchain, numbers: Iterable[int]) -> Iterator[tuple[int, Counters]]:
-    plan = meter.build.plan
-    defined = DefinedInputs(plan, toolchain, toolchain, sandbox=toolchain.sandbox)
-    with defined.checking() as is_defined, meter.running() as runner:
-        for number in numbers:
-            vector = draw(plan, f"stored:{number}")
-            if is_defined(vector):
-                yield number, runner.counts(vector)
+                yield spec, runner.counts(vector)

@@ -27,8 +27,8 @@ import yaml
 from .arches import load_arches
 from .atomic import save_text
 from .errors import ConfigError, NeucombackError
-from .models import ApiModel, Model, load_registry, resolve_model
-from .models.registry import MODELS_FILE
+from .models import ApiModel, Model, resolve_model
+from .models.registry import registry_with
 from .prompt_store import prompt_yaml
 from .prompts import Prompt, Rule, load_prompt, read_prompt
 from .records import load_results
@@ -293,10 +293,7 @@ def make_plan(name: str, choices: Choices) -> Plan:
             raise ConfigError(f"--arch={arch}: unknown architecture. Known: {', '.join(load_arches())}.")
     tasks = load_suites(choices.suites)
     variants = list(_variants(table, choices))
-    own = choices.models_file or Path(MODELS_FILE)
-    if choices.models_file and not own.is_file():
-        raise ConfigError(f"--nc-models-file={own}: no such file")
-    registry = load_registry(own if own.is_file() else None)
+    registry = registry_with(choices.models_file, Path())
     models = {
         m: resolve_model(m, registry=registry, compile_source=_no_compiler)
         for m in dict.fromkeys(m for _, m in variants)
@@ -518,12 +515,7 @@ def _mark(step: Step, plan: Plan) -> dict[str, Any]:
 
 def prices(model: Model) -> tuple[float, float] | None:
     """US dollars per million tokens, in and out; None when not known. What is no endpoint costs nothing."""
-    if not isinstance(model, ApiModel):
-        return 0.0, 0.0
-    spec = model.spec
-    if spec.usd_per_mtok_in is None or spec.usd_per_mtok_out is None:
-        return None
-    return spec.usd_per_mtok_in, spec.usd_per_mtok_out
+    return model.spec.price if isinstance(model, ApiModel) else (0.0, 0.0)
 
 
 def check_run(plan: Plan) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,19 +87,14 @@ class LearnController:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Open the run's folder: a new one, or that of an unfinished run of the same command."""
-        from .engine import describe_command, report_folder
+        from .engine import report_folder
+        from .plugin import run_command
         from .session import judge_settings
         from .toolchain import sweep_work_folders
 
-        run, option = self.run, session.config.option
-        selection = {
-            "args": [os.path.relpath(a, session.config.rootpath) for a in session.config.args],
-            "keyword": option.keyword,
-            "marker": option.markexpr,
-            "last_failed": False,
-        }
+        run = self.run
         sweep_work_folders()
-        command = describe_command(run.settings, list(run.tasks.values()), selection)
+        command = run_command(run, last_failed=False)
         try:
             check_learning(run.settings, run.tasks, session.config.rootpath)
             self.folder = report_folder(run.settings, session.config.rootpath, command)

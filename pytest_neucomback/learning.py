@@ -13,7 +13,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,20 +73,25 @@ class Splits:
 
 def split_tasks(tasks: Mapping[str, Task], level: str, settings: Settings, seed: int) -> Splits:
     """The tasks of a level by split, cut down to what was asked for. Raises ConfigError when a split is empty."""
-    by_split = {
-        s: sorted(t.id for t in tasks.values() if t.level == level and t.split == s) for s in ("train", "valid", "test")
-    }
+    by_split = {s: sorted(t.id for t in tasks.values() if t.level == level and t.split == s) for s in SPLITS}
     for split, most in (("train", settings.learn_train), ("valid", settings.learn_valid)):
         if not by_split[split]:
             raise ConfigError(
                 f"--nc-learn-prompt: level {level} has no task of the {split} split among those selected; learning "
                 "needs train and valid"
             )
-        if most is not None and most < len(by_split[split]):
-            by_split[split] = sorted(random.Random(f"{seed} {split}").sample(by_split[split], most))
+        by_split[split] = draw_tasks(by_split[split], split, most, seed)
     if settings.learn_test and not by_split["test"]:
         raise ConfigError(f"--nc-learn-test: level {level} has no task of the test split among those selected")
     return Splits(*(tuple(by_split[s]) for s in SPLITS))
+
+
+def draw_tasks(ids: Iterable[str], split: str, most: int | None, seed: int) -> list[str]:
+    """At most so many tasks of a split, in order; a seed gives the same ones everywhere."""
+    found = sorted(ids)
+    if most is None or most >= len(found):
+        return found
+    return sorted(random.Random(f"{seed} {split}").sample(found, most))
 
 
 def check_learning(settings: Settings, tasks: Mapping[str, Task], project: Path) -> None:

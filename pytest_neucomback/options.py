@@ -219,6 +219,12 @@ FLAGS = (
 )
 
 
+def default_of(name: str) -> Any:
+    """What ``--nc-NAME`` is when nobody gives it."""
+    option = next(o for o in OPTIONS if o.name == name)
+    return None if option.default is None else option.parse(option.default)
+
+
 def add_options(parser: pytest.Parser) -> None:
     """Declare every flag and ini key."""
     group = parser.getgroup("neucomback", "neural compilation (pytest-neucomback)")

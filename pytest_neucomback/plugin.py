@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .engine import Engine, ItemResult, Request
     from .judge import Judge
     from .metrics import Summary
-    from .models import ApiModel, Model
+    from .models import Model
     from .progress import ProgressLine
     from .prompts import Prompt
     from .records import RunFolder
@@ -241,13 +241,11 @@ def _check_model_names(run: Run) -> None:
 
 
 def _models(run: Run) -> dict[str, Model]:
-    from .models import ApiModel, load_registry, resolve_model
+    from .models import ApiModel, resolve_model
+    from .models.registry import registry_with
 
     config, settings = run.config, run.settings
-    own = settings.models_file or config.rootpath / "neucomback.models.yaml"
-    if settings.models_file and not own.is_file():
-        raise ConfigError(f"--nc-models-file={own}: no such file")
-    registry = load_registry(own if own.is_file() else None)
+    registry = registry_with(settings.models_file, config.rootpath)
 
     def compile_source(compiler: str, opt: str, source: Path, arch: str, march: str) -> str:
         del march  # the toolchain was made for it
@@ -264,7 +262,7 @@ def _models(run: Run) -> dict[str, Model]:
                 compile_source=compile_source,
                 root=config.invocation_params.dir,
             )
-        if isinstance(model, ApiModel) and settings.budget_usd is not None and _unpriced(model):
+        if isinstance(model, ApiModel) and settings.budget_usd is not None and model.spec.price is None:
             raise ConfigError(
                 f"--nc-budget-usd: the price of {name} is not known, so it could never be spent; add usd_per_mtok_in "
                 "and usd_per_mtok_out to its entry in neucomback.models.yaml, or use --nc-budget-tokens"
@@ -273,10 +271,6 @@ def _models(run: Run) -> dict[str, Model]:
             raise ConfigError(missing)
         models[name] = model
     return models
-
-
-def _unpriced(model: ApiModel) -> bool:
-    return None in (model.spec.usd_per_mtok_in, model.spec.usd_per_mtok_out)
 
 
 def _connect(run: Run) -> None:
@@ -414,6 +408,20 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 # --- the controller ------------------------------------------------------------------------------------------------
 
 
+def run_command(run: Run, *, last_failed: bool) -> dict[str, Any]:
+    """What makes two sessions the same run, by which an unfinished one is found again."""
+    from .engine import describe_command
+
+    config = run.config
+    selection = {
+        "args": [os.path.relpath(a, config.rootpath) for a in config.args],
+        "keyword": config.option.keyword,
+        "marker": config.option.markexpr,
+        "last_failed": last_failed,
+    }
+    return describe_command(run.settings, list(run.tasks.values()), selection)
+
+
 class Controller:
     """Owns the engine; registered in the process that reports, never in an xdist worker."""
 
@@ -432,18 +440,12 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Open the run's folder and start the engine, before xdist starts its workers."""
-        from .engine import Engine, describe_command, report_folder
+        from .engine import Engine, report_folder
         from .toolchain import sweep_work_folders
 
-        run, option = self.run, session.config.option
-        selection = {
-            "args": [os.path.relpath(a, session.config.rootpath) for a in session.config.args],
-            "keyword": option.keyword,
-            "marker": option.markexpr,
-            "last_failed": bool(getattr(option, "lf", False)),
-        }
+        run = self.run
         sweep_work_folders()
-        command = describe_command(run.settings, list(run.tasks.values()), selection)
+        command = run_command(run, last_failed=bool(getattr(session.config.option, "lf", False)))
         try:
             self.folder = report_folder(run.settings, session.config.rootpath, command)
         except NeucombackError as error:

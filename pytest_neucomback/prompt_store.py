@@ -52,7 +52,7 @@ def prompt_yaml(prompt: Prompt, *, name: str, description: str, parent: str, pro
         "performance_rules": rules(prompt.performance_rules),
         "provenance": dict(provenance),
     }
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=116)
+    return _dumped(data)
 
 
 def store(where: str, text: str, project: Path) -> Path:
@@ -143,11 +143,19 @@ def diff(one: Stored, other: Stored) -> str:
 
 def export_yaml(found: Stored) -> str:
     """A prompt as one file with all its templates, for a project that does not have its parent."""
-    data = yaml.safe_load(
-        prompt_yaml(
-            found.prompt, name=Path(found.where).name, description=f"Exported from {found.where}.", parent="",
-            provenance=found.prompt.provenance,
-        )
+    text = prompt_yaml(
+        found.prompt, name=Path(found.where).name, description=f"Exported from {found.where}.", parent="",
+        provenance=found.prompt.provenance,
     )  # fmt: skip
+    return without_parent(text, found.prompt.templates)
+
+
+def without_parent(text: str, templates: Mapping[str, str]) -> str:
+    """A prompt file's text with templates of its own instead of a parent."""
+    data = yaml.safe_load(text)
     del data["parent"]
-    return yaml.safe_dump({**data, **found.prompt.templates}, sort_keys=False, allow_unicode=True, width=116)
+    return _dumped({**data, **templates})
+
+
+def _dumped(data: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=116)

@@ -227,7 +227,7 @@ def read_prompt(path: Path, *, label: str, project: Path, depth: int = 0) -> Pro
         templates.update(read_prompt(parent, label=label, project=project, depth=depth + 1).templates)
     for name, allowed in PLACEHOLDERS.items():
         if name in raw:
-            templates[name] = _checked_template(path, name, raw[name], allowed)
+            templates[name] = checked_template(path, name, raw[name], allowed, REQUIRED.get(name, frozenset()))
         elif name not in templates:
             raise ConfigError(f"{path}: {name} is missing; add it or name a `parent:` to take it from")
     provenance = raw.get("provenance") or {}
@@ -243,7 +243,10 @@ def read_prompt(path: Path, *, label: str, project: Path, depth: int = 0) -> Pro
     )
 
 
-def _checked_template(path: Path, name: str, text: Any, allowed: frozenset[str]) -> str:
+def checked_template(
+    path: Path, name: str, text: Any, allowed: frozenset[str], required: frozenset[str], *, reader: str = "model"
+) -> str:
+    """The text of a template. Raises ConfigError for placeholders that nobody fills, or that the reader would miss."""
     if not isinstance(text, str):
         raise ConfigError(f"{path}: {name} must be text")
     template = string.Template(text)
@@ -252,8 +255,8 @@ def _checked_template(path: Path, name: str, text: Any, allowed: frozenset[str])
     used = set(template.get_identifiers())
     if unknown := sorted(used - allowed):
         raise ConfigError(f"{path}: {name}: unknown ${{{unknown[0]}}}. Known: {', '.join(sorted(allowed))}.")
-    if missing := sorted(REQUIRED.get(name, frozenset()) - used):
-        raise ConfigError(f"{path}: {name}: ${{{missing[0]}}} is missing; the model would never see it")
+    if missing := sorted(required - used):
+        raise ConfigError(f"{path}: {name}: ${{{missing[0]}}} is missing; the {reader} would never see it")
     return text
 
 

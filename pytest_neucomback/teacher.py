@@ -18,7 +18,7 @@ import yaml
 
 from .arches import Arch
 from .errors import ConfigError
-from .prompts import RULE_KINDS, Rule, bundled_folder
+from .prompts import RULE_KINDS, Rule, bundled_folder, checked_template
 from .types import Message
 
 Fragment = Literal["correctness", "performance"]
@@ -106,18 +106,9 @@ def load_teacher(arch: Arch, project: Path) -> TeacherPrompt:
         raise ConfigError(f"{path}: expected templates such as extract, merge, review")
     templates = {}
     for name, allowed in TEMPLATES.items():
-        text = raw.get(name)
-        if not isinstance(text, str):
+        if not isinstance(raw.get(name), str):
             raise ConfigError(f"{path}: {name} is missing; it has to be text")
-        template = string.Template(text)
-        if not template.is_valid():
-            raise ConfigError(f"{path}: {name}: a lone $ or a broken ${{...}}; write $$ for a dollar sign")
-        used = set(template.get_identifiers())
-        if unknown := sorted(used - allowed):
-            raise ConfigError(f"{path}: {name}: unknown ${{{unknown[0]}}}. Known: {', '.join(sorted(allowed))}.")
-        if missing := sorted(allowed - _ARCH - used):
-            raise ConfigError(f"{path}: {name}: ${{{missing[0]}}} is missing; the teacher would never see it")
-        templates[name] = text
+        templates[name] = checked_template(path, name, raw[name], allowed, allowed - _ARCH, reader="teacher")
     digest = hashlib.sha256("\0".join(templates[n] for n in TEMPLATES).encode()).hexdigest()
     return TeacherPrompt(templates, {"arch_title": arch.title, "syntax": arch.syntax}, digest)
 

@@ -284,9 +284,8 @@ class ApiModel:
                 _count(body.usage.get("completion_tokens")),
                 _count(details.get("reasoning_tokens")) if isinstance(details, dict) else 0,
             )
-            if self.spec.usd_per_mtok_in is not None and self.spec.usd_per_mtok_out is not None:
-                cost = usage.tokens_in * self.spec.usd_per_mtok_in + usage.tokens_out * self.spec.usd_per_mtok_out
-                cost /= 1e6
+            if price := self.spec.price:
+                cost = (usage.tokens_in * price[0] + usage.tokens_out * price[1]) / 1e6
         return Reply(
             text="".join(body.text),
             reasoning="".join(body.reasoning),

@@ -57,6 +57,24 @@ class ModelSpec:
     notes: str = ""
     """What to know before using it; quoted in errors about a missing model."""
 
+    @property
+    def price(self) -> tuple[float, float] | None:
+        """US dollars per million tokens, in and out; None unless both are known."""
+        if self.usd_per_mtok_in is None or self.usd_per_mtok_out is None:
+            return None
+        return self.usd_per_mtok_in, self.usd_per_mtok_out
+
+
+def registry_with(given: Path | None, root: Path) -> dict[str, ModelSpec]:
+    """``load_registry`` with the file that a user gave, else with ``root``'s own if there is one.
+
+    Raises ConfigError, as ``load_registry`` does, and when the given file is not there.
+    """
+    own = given or root / MODELS_FILE
+    if given and not own.is_file():
+        raise ConfigError(f"--nc-models-file={own}: no such file")
+    return load_registry(own if own.is_file() else None)
+
 
 def load_registry(extra: Path | None = None) -> dict[str, ModelSpec]:
     """All known models by name, in the order of the files.

@@ -50,6 +50,7 @@ class Arch:
     fp_args_spill: bool
     struct_address: bool
     call_stub: str
+    jump: str
     crash_registers: tuple[str, ...]
     abi_facts: str
     notes: Mapping[str, str] = field(default_factory=dict)

@@ -150,11 +150,6 @@ def _compiled(text: str, where: str) -> Callable[..., Any]:
     return scope["_draw"]  # type: ignore[no-any-return]
 
 
-def check_draw(task: Task) -> None:
-    """Raise ConfigError unless ``draw`` is Python."""
-    _compiled(task.draw, f"{task.yaml_path}: draw")
-
-
 def draw_values(task: Task, rng: Rng, edge: str) -> Values:
     """What the task's code returns for one vector. Raises ConfigError, naming the line, when it fails."""
     where = f"{task.yaml_path}: draw"

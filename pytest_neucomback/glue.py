@@ -175,10 +175,8 @@ def _externals(task: Task, signature: Signature, arch: Arch) -> list[str]:
     for mock, definition in mock_sources(task, signature, prefix="nc_impl_"):
         # What the candidate calls is a stub that looks at the stack pointer first and leaves junk in registers
         # afterwards. Stubs have addresses of their own, so that a pointer to a mock is the same in every build.
-        stub = arch.call_stub.format(target=f"nc_impl_{mock.name}")
         lines += [
-            f'__asm__(".section .nc_stubs,\\"ax\\",%progbits\\n.p2align 6\\n.globl {mock.name}\\n'
-            f'{mock.name}: {stub}\\n.text\\n");',
+            mock.stub(arch.call_stub.format(target=f"nc_impl_{mock.name}")),
             "#ifdef __x86_64__",
             "__attribute__((force_align_arg_pointer))",
             "#endif",

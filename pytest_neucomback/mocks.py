@@ -39,6 +39,14 @@ class Mock:
         """Of its stub, the same in every build."""
         return STUBS_ADDR + STUB_BYTES * self.number
 
+    def stub(self, code: str) -> str:
+        """C that puts ``code`` at ``address`` under the mock's name; stubs follow one another in order of number."""
+        align = STUB_BYTES.bit_length() - 1
+        return (
+            f'__asm__(".section .nc_stubs,\\"ax\\",%progbits\\n.p2align {align}\\n.globl {self.name}\\n'
+            f'{self.name}: {code}\\n.text\\n");'
+        )
+
 
 @dataclass(frozen=True)
 class Fill:

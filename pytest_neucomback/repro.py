@@ -375,18 +375,11 @@ def _call_source(plan: Plan) -> str:
     )
 
 
-_JUMP = {"x86_64": "jmp {0}", "aarch64": "b {0}", "riscv64": "tail {0}"}
-
-
 def _mocks(plan: Plan) -> Iterable[str]:
     """Mocks behind stubs at the addresses that pointers to them have."""
     for mock, definition in mock_sources(plan.task, plan.signature, prefix="mock_"):
-        jump = _JUMP[plan.arch.name].format(f"mock_{mock.name}")
         yield ""
-        yield (
-            f'__asm__(".section .nc_stubs,\\"ax\\",%progbits\\n.p2align 6\\n.globl {mock.name}\\n'
-            f'{mock.name}: {jump}\\n.text\\n");'
-        )
+        yield mock.stub(plan.arch.jump.format(target=f"mock_{mock.name}"))
         yield from definition
 
 

@@ -16,9 +16,7 @@ import functools
 import hashlib
 import itertools
 import json
-import os
 import re
-import tempfile
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +27,7 @@ from typing import Any, NamedTuple, Self
 
 from loopback import LoopbackModelServer, Step, completion
 
+from pytest_neucomback.atomic import save_text
 from pytest_neucomback.errors import HarnessError, ToolMissing
 from pytest_neucomback.extract import extract
 from pytest_neucomback.judge import Judge
@@ -1056,10 +1055,7 @@ class _Verdicts:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix="new-")
-    with os.fdopen(handle, "w") as stream:
-        stream.write(text)
-    Path(name).replace(path)
+    save_text(path, text)
 
 
 def _digest(*parts: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plain_record import PLAIN
 
 from pytest_neucomback.cli import main
 from pytest_neucomback.compare import Comparison, compare_reports, comparison_text
@@ -17,12 +18,6 @@ from pytest_neucomback.metrics import summarise
 from pytest_neucomback.records import results_json
 from pytest_neucomback.types import Record
 
-PLAIN = Record(
-    task="s000", suite="l2", source="ir-O3", seed=1, level="l2", split="test", model="m", arch="x86_64",
-    prompt="baseline", sample=1, verdict="correct", detail="", first_verdict="correct", initial_verdict="correct",
-    debug_rounds=0, opt_rounds=0, tokens_in=100, tokens_out=10, cost_usd=0.5, timing=None, code_bytes=10,
-    candidate_file=None, transcript_file=None,
-)  # fmt: skip
 FASTER = {"native": True, "outcome": "faster", "speedup": 1.3}
 SLOWER = {"native": True, "outcome": "slower", "speedup": 0.7}
 EMULATED = {"native": False, "outcome": None, "speedup": None}

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from plain_record import PLAIN
 
 from pytest_neucomback.errors import ConfigError
 from pytest_neucomback.metrics import (
@@ -30,13 +31,6 @@ CONTRACT_KEYS = [
     "acc_perf_ci", "acc_first", "acc_initial", "acc_perf_initial", "mean_debug_rounds", "tokens_in", "tokens_out",
     "cost_usd", "median_speedup",
 ]  # fmt: skip
-
-PLAIN = Record(
-    task="s000", suite="l2", source="ir-O3", seed=1, level="l2", split="test", model="m", arch="x86_64",
-    prompt="baseline", sample=1, verdict="correct", detail="", first_verdict="correct", initial_verdict="correct",
-    debug_rounds=0, opt_rounds=0, tokens_in=100, tokens_out=10, cost_usd=0.5, timing=None, code_bytes=10,
-    candidate_file=None, transcript_file=None,
-)  # fmt: skip
 
 
 def right(number: int, **changes: Any) -> Record:

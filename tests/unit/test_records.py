@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plain_record import PLAIN
 
 from pytest_neucomback.errors import ConfigError, NeucombackError
 from pytest_neucomback.metrics import summarise
@@ -38,13 +39,6 @@ CONTRACT_KEYS = [
 ]  # fmt: skip
 
 COMMAND = {"models": ["m"], "arches": ["x86_64"], "prompts": ["baseline"], "settings": {"inputs": 32}}
-
-PLAIN = Record(
-    task="s000", suite="l2", source="ir-O3", seed=1, level="l2", split="test", model="m", arch="x86_64",
-    prompt="baseline", sample=1, verdict="correct", detail="", first_verdict="correct", initial_verdict="correct",
-    debug_rounds=0, opt_rounds=0, tokens_in=100, tokens_out=10, cost_usd=0.5, timing=None, code_bytes=10,
-    candidate_file=None, transcript_file=None,
-)  # fmt: skip
 
 
 def record(task: str, **changes: Any) -> Record:

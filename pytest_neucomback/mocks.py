@@ -129,6 +129,7 @@ def _definition(task: Task, mock: Mock, prefix: str, written: Mapping[str, Fill]
     if external.variadic:
         last = external.params[-1].name
         body += [
+            "    nc_mock_variadic();",
             "    __builtin_va_list nc_list;",
             f"    __builtin_va_start(nc_list, {last});",
             f"    nc_mock_format({_format_of(where, external)}, &nc_list);",
@@ -147,12 +148,18 @@ def _definition(task: Task, mock: Mock, prefix: str, written: Mapping[str, Fill]
         bits = "unsigned int" if returns.size == 4 else "unsigned long"
         body.append(f"    union {{ {bits} u; {returns.spelling} f; }} nc_r = {{ ({bits})nc_mock_return() }};")
         body.append("    return nc_r.f;")
+    elif returns.kind == "int" and returns.size < 8:
+        # Whatever the type, 32 bits in a wider register are sign-extended where they are extended at all.
+        kind = "int" if returns.size == 4 else returns.spelling
+        body.append(f"    return nc_mock_narrow((unsigned long)({kind})nc_mock_return(), {8 * returns.size});")
     elif returns.kind in ("int", "pointer"):
         body.append(f"    return ({returns.spelling})nc_mock_return();")
     elif returns.kind != "void":
         raise ConfigError(f"{where}: it returns {returns.spelling}; only scalars and pointers can be returned")
     declared = [_declare(p) for p in external.params] + (["..."] if external.variadic else [])
     head = f"{prefix}{mock.name}({', '.join(declared) or 'void'})"
+    if returns.kind == "int" and returns.size < 8:
+        return [f"unsigned long {head}", "{", *body, "}"]
     return [_declare(Variable(head, returns)), "{", *body, "}"]
 
 

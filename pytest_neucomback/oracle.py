@@ -546,6 +546,8 @@ def abi_problems(plan: Plan, control: Control, vector: Vector) -> list[str]:
         problems.append("did not return the address of the result in %rax (the caller passes it in %rdi)")
     if control.call_error & 1:
         problems.append(f"{arch.stack_pointer} was not a multiple of 16 at a call")
+    if control.call_error & 4:
+        problems.append("called a variadic function with more than 8 in %al (how many vector registers it uses)")
     if control.call_error & 2:
         problems.append("called a function with the direction flag set (missing cld)")
     if control.stack_error:

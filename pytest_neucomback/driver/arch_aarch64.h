@@ -37,6 +37,8 @@ static inline u64 nc_ticks(void)
 #define NC_N_FP_ARGS 8
 #define NC_NARROW_FLOATS 1
 #define NC_RESULT_GPR 8
+#define NC_RETURNED_BITS 0 /* none above the type's own */
+#define NC_BAD_VARIADIC 0
 #define NC_PRESERVED_GPR {19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29}
 #define NC_PRESERVED_VEC {8, 9, 10, 11, 12, 13, 14, 15}
 struct nc_image { u64 gpr[31], flags, vec[NC_N_VEC][NC_VEC_WORDS]; };

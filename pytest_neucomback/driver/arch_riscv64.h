@@ -37,6 +37,8 @@ static inline u64 nc_ticks(void)
 #define NC_N_FP_ARGS 8
 #define NC_NARROW_FLOATS 0 /* a float is a NaN box */
 #define NC_RESULT_GPR -1
+#define NC_RETURNED_BITS 64 /* results are extended to the whole register */
+#define NC_BAD_VARIADIC 0
 #define NC_PRESERVED_GPR {8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27}
 #define NC_PRESERVED_VEC {8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27}
 #define NC_UNTOUCHED_GPR {3, 4} /* gp and tp: stored as the difference from what they were */

@@ -46,6 +46,9 @@ static inline u64 nc_ticks(void)
 #define NC_NARROW_FLOATS 1 /* bits beyond a float argument are undefined */
 #define NC_RESULT_BACK 0   /* a struct in memory: the register that holds its address on return (psABI 3.2.3) */
 #define NC_RESULT_GPR -1   /* no register of its own for the address of a returned struct */
+#define NC_RETURNED_BITS 32 /* of a narrow result, at least so many are defined */
+extern u32 nc_al;           /* set by a variadic call: at most so many vector registers hold arguments */
+#define NC_BAD_VARIADIC ((nc_al & 255) > 8)
 #define NC_PRESERVED_GPR {3, 4, 11, 12, 13, 14}
 #define NC_PRESERVED_VEC {-1}
 struct nc_image { u64 gpr[16], flags, unused[7], vec[NC_N_VEC][NC_VEC_WORDS], masks[8]; };

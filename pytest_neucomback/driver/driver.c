@@ -435,6 +435,18 @@ u64 nc_mock_return(void)
     return count ? c->mock_returns[nc_mock][nc_mock_call % count % NC_MOCK_RETURNS] : 0;
 }
 
+u64 nc_mock_narrow(u64 value, u32 bits)
+{
+    u32 defined = bits > NC_RETURNED_BITS ? bits : NC_RETURNED_BITS;
+    return defined >= 64 ? value : (value & ((1ul << defined) - 1)) | nc_random() << defined;
+}
+
+void nc_mock_variadic(void)
+{
+    if (nc_checked && NC_BAD_VARIADIC)
+        NC_CTL->call_error |= 4;
+}
+
 static void nc_forget_calls(struct nc_control *c)
 {
     c->mock_calls = c->mock_digest = c->mock_log_used = c->unwound = 0;

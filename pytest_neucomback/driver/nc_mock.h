@@ -12,6 +12,8 @@ void nc_mock_text(const char *text);
 void nc_mock_format(const char *format, __builtin_va_list *arguments); /* of printf's kind */
 void nc_mock_fill(unsigned slot, void *p, unsigned long bytes);
 unsigned long nc_mock_return(void);
+unsigned long nc_mock_narrow(unsigned long value, unsigned bits); /* with junk where a caller may rely on nothing */
+void nc_mock_variadic(void); /* looks at how it was called */
 void nc_unwind(void) __attribute__((noreturn));
 
 #endif

@@ -28,6 +28,8 @@ nc_depth:   .skip 4
 nc_returns: .skip 64
     .balign 16
 nc_image:   .skip 256+512
+    .skip 4096
+nc_side_top:
 
     .text
     .globl nc_call, nc_unwind, nc_empty, nc_on_stack, nc_outside, _start
@@ -61,7 +63,12 @@ nc_call:
     stp q4, q5, [x17, #64]
     stp q6, q7, [x17, #96]
     mov x0, sp
+    near x17, nc_side_top
+    mov sp, x17
     bl nc_prepare
+    near x17, nc_saved
+    ldr x17, [x17, #96]
+    mov sp, x17
     near x16, nc_image
     add x17, x16, #VECTORS
     ldp q0, q1, [x17]

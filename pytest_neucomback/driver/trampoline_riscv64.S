@@ -12,6 +12,8 @@ nc_depth:   .skip 4
 nc_returns: .skip 64
     .balign 16
 nc_image:   .skip 512
+    .skip 4096
+nc_side_top:
 
     .text
     .globl nc_call, nc_unwind, nc_empty, nc_on_stack, nc_outside, _start
@@ -84,7 +86,10 @@ nc_call:
     la t0, nc_image
     arguments sd, fsd, t0
     mv a0, sp
+    la sp, nc_side_top
     call nc_prepare
+    la t0, nc_saved
+    ld sp, 200(t0)
     la t0, nc_image
     arguments ld, fld, t0
     preserved ld, fld, t0

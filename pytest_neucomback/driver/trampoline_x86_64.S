@@ -17,13 +17,15 @@
     .balign 64
 nc_saved:   .skip 128
 nc_al:      .skip 8
-    .globl nc_target, nc_image, nc_checked, nc_depth
+    .globl nc_target, nc_image, nc_checked, nc_depth, nc_al
 nc_target:  .skip 8
 nc_checked: .skip 4
 nc_depth:   .skip 4
 nc_returns: .skip 64
     .balign 64
 nc_image:   .skip 192+2048+64
+    .skip 4096
+nc_side_top:
 
     .text
     .globl nc_call, nc_unwind, nc_empty, nc_on_stack, nc_outside, _start
@@ -85,7 +87,9 @@ nc_call:
     movups %xmm\n, VEC(\n)
     .endr
     movq %rsp, %rdi
+    movq $nc_side_top, %rsp         /* what it leaves behind is no junk */
     call nc_prepare
+    movq nc_saved+56, %rsp
     vectors 0
     pushq FLAGS
     popfq

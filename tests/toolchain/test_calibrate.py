@@ -117,6 +117,25 @@ def test_a_sample_is_the_same_for_the_same_seed() -> None:
     assert drawn(1) != drawn(2)
 
 
+def test_a_reading_that_a_vector_refutes_is_reported(
+    pick: Task, native: Toolchain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Everything(dict[str, str]):
+        def __contains__(self, key: object) -> bool:
+            return True
+
+        def __missing__(self, key: str) -> str:
+            return "said to be equivalent"
+
+    monkeypatch.setattr(calibration, "reviewed", lambda: Everything())
+    scope = Scope(("x86_64",), (pick,), mutants=6, fresh_vectors=8)
+    report = calibration._Bench(scope, "x86_64", native).measure(pick)
+    refuted = [t for t in report.trials if t.group == "reading"]
+    assert len(refuted) == report.mutants - len(report.survivors) > 0
+    assert all(t.outcome != "correct" and not t.expected for t in refuted)
+    assert not Calibration(scope, {}, (report,), 1.0).good
+
+
 def test_an_unknown_task_is_named() -> None:
     with pytest.raises(ConfigError, match="--task=nosuch"):
         calibration.make_scope(suites=[], levels=[], names=["nosuch"], arches=["x86_64"], sample=None)

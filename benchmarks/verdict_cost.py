@@ -48,7 +48,7 @@ def adopt_orphans() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
-def reap(patience_s: float = 0.2) -> None:
+def reap(patience_s: float = 0.02) -> None:
     """Wait for orphans that are about to end."""
     end = time.monotonic() + patience_s
     while time.monotonic() < end:

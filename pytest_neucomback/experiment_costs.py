@@ -10,6 +10,7 @@ from typing import Any
 
 from .arches import load_arches
 from .experiments import RULES_CHARS, Choices, Plan, Step, prices, prompt_of
+from .options import LEARN_EXTENSIONS
 from .prompts import converse
 from .types import Outcome
 
@@ -19,6 +20,8 @@ DIAGNOSTIC_CHARS = 1_200
 """Assumed length of what is said of a candidate."""
 TEACHER_CHARS = 3_000
 """Assumed length of the teacher's instructions and of the insights it merges."""
+SPLIT_GATES = 4
+"""Assumed tries of a proposal that is taken apart."""
 SAMPLED_TASKS = 25
 """So many tasks of a step, spread evenly over the names, stand for all of them in estimates."""
 
@@ -52,13 +55,15 @@ def evaluation_requests(items: int, *, debug_rounds: int, opt_rounds: int) -> in
 
 
 def learning_requests(
-    train: int, valid: int, *, epochs: int, batch: int, debug_rounds: int, gate: bool
+    train: int, valid: int, *, epochs: int, batch: int, debug_rounds: int, gates: int
 ) -> tuple[int, int, int]:
     """Requests at most of (conversations, extractions, merges and reviews).
 
     Valid is scored before the first epoch and after each; an extraction a trial, a merge and a review a batch.
+    ``gates`` is how often a batch is tried again to judge its proposal; with ``split``, which goes on until single
+    changes are left, nobody knows beforehand.
     """
-    trials = (epochs + 1) * valid + epochs * train * (2 if gate else 1)
+    trials = (epochs + 1) * valid + epochs * train * (1 + gates)
     return trials * (1 + debug_rounds), epochs * train, 2 * epochs * math.ceil(train / batch)
 
 
@@ -78,11 +83,12 @@ def estimate(step: Step, lengths: Lengths, price: tuple[float, float] | None, re
     debug = int(step.given("--nc-debug-rounds", str(step.condition.debug_rounds)))
     if step.learns:
         train, valid = (sum(t.split == s for t in step.tasks) for s in ("train", "valid"))
-        extensions = step.given("--nc-learn-extensions", step.given("nc_learn_extensions", "all"))
+        given = step.given("--nc-learn-extensions", step.given("nc_learn_extensions", "all"))
+        extensions = LEARN_EXTENSIONS if given == "all" else given.split(",")
         epochs, batch = int(step.given("--nc-learn-epochs", "3")), int(step.given("--nc-learn-batch", "5"))
         asked, extracts, merges = learning_requests(
             train, valid, epochs=epochs, batch=batch, debug_rounds=debug,
-            gate=extensions == "all" or "gate" in extensions.split(","),
+            gates=("gate" in extensions) * (SPLIT_GATES if "split" in extensions else 1),
         )  # fmt: skip
         requests = asked + extracts + merges
         tokens_in = tokens_of_conversations(asked // (1 + debug), lengths, debug_rounds=debug, opt_rounds=0)

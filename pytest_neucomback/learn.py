@@ -13,7 +13,7 @@ import difflib
 import itertools
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -373,13 +373,28 @@ class Learner:
         review = self.teacher.ask("review", topic=topic, rules=show_rules(rules), changes=show_changes(changes))
         decisions = read_decisions(await self._asked("review", review), len(changes))
         batch.changes += list(zip(changes, decisions, strict=True))
-        new = apply_changes(rules, changes, decisions)
-        if self._has("budget"):
-            new = self._shortened(new, batch)
-        proposal = _with_rules(prompt, fragment, new)
-        if proposal.digest() == prompt.digest() or not self._has("gate"):
-            return proposal
-        return await self._gated(prompt, proposal, fragment, batch, trials)
+        applied = [n for n, decision in enumerate(decisions) if decision.apply]
+
+        def fitting(chosen: Collection[int]) -> tuple[list[Rule], list[Rule]]:
+            """The rules after some of the changes, and those that the budget leaves out."""
+            new = apply_changes(rules, changes, [Decision(n in chosen) for n in range(len(changes))])
+            return self._shortened(new) if self._has("budget") else (new, [])
+
+        kept = dict.fromkeys(applied, (0, 0))
+        if self._has("gate"):
+            self._tell(doing="gate")
+            kept = await self._gated(
+                lambda chosen: _with_rules(prompt, fragment, fitting(chosen)[0]), applied, fragment, batch, trials
+            )
+        new, beyond = fitting(kept)
+        self._note_beyond(beyond, batch)
+        told = {rule.id: counts for n, counts in kept.items() if (rule := changes[n].new) is not None}
+        counted = [
+            dataclasses.replace(r, helped=r.helped + told[r.id][0], harmed=r.harmed + told[r.id][1])
+            if r.id in told else r
+            for r in new
+        ]  # fmt: skip
+        return _with_rules(prompt, fragment, counted)
 
     async def _merged(
         self, rules: Sequence[Rule], fragment: Fragment, insights: Sequence[Insight], batch: Batch
@@ -420,43 +435,64 @@ class Learner:
                 return why
         return None
 
-    def _shortened(self, rules: list[Rule], batch: Batch) -> list[Rule]:
-        """Within the budget: the least useful go first, of equals the newest."""
-        kept = list(rules)
+    def _shortened(self, rules: Sequence[Rule]) -> tuple[list[Rule], list[Rule]]:
+        """What fits into the budget, and what does not: the least useful go first, of equals the newest."""
+        kept, beyond = list(rules), list[Rule]()
         while kept and sum(len(r.text) + 3 for r in kept) > self.settings.rules_chars:
             worst = min(kept, key=lambda r: (r.helped - r.harmed, -int(r.id[1:])))
-            batch.refused.append(f"{worst.text}: beyond the budget of {self.settings.rules_chars} characters")
+            beyond.append(worst)
             kept.remove(worst)
-        return kept
+        return kept, beyond
+
+    def _note_beyond(self, rules: Sequence[Rule], batch: Batch) -> None:
+        budget = f"beyond the budget of {self.settings.rules_chars} characters"
+        batch.refused += [f"{rule.text}: {budget}" for rule in rules]
 
     async def _gated(
-        self, prompt: Prompt, proposal: Prompt, fragment: Fragment, batch: Batch, trials: Sequence[Trial]
-    ) -> Prompt:
-        """The proposal, if it does not lose on the tasks that it came from; else the prompt as it was."""
-        self._tell(doing="gate")
+        self,
+        after: Callable[[Collection[int]], Prompt],
+        applied: Sequence[int],
+        fragment: Fragment,
+        batch: Batch,
+        trials: Sequence[Trial],
+    ) -> dict[int, tuple[int, int]]:
+        """Of the changes those that do not lose on the tasks that they came from, with tasks won and lost.
+
+        ``after`` makes the prompt after some of the changes. With ``split``, changes that lose together are tried in
+        halves, each on top of what was kept before, down to single ones (the idea of delta debugging: Zeller and
+        Hildebrandt, 2002), so that one bad rule takes no good one with it.
+        """
         opt_rounds = self.settings.opt_rounds if fragment == "performance" else 0
-        again = await self.trials(proposal, batch.tasks, opt_rounds=opt_rounds)
-        pairs = compare_trials(trials, again)
-        won, lost = len(pairs.won), len(pairs.lost)
-        both = [(a, b) for a, b in zip(trials, again, strict=True) if a.solved and b.solved]
-        rounds = sum(b.debug_rounds - a.debug_rounds for a, b in both)
-        faster = sum((b.faster or 0) - (a.faster or 0) for a, b in both) if fragment == "performance" else 0
-        verdict = (won - lost, faster, -rounds)
-        keep = verdict >= (0, 0, 0)
-        told = (
-            f"{'kept' if keep else 'dropped'}: won {won}, lost {lost}"
-            f"{f', faster {faster:+d}' if fragment == 'performance' else ''}, self-debug rounds {rounds:+d}"
-        )
-        batch.gate = f"{batch.gate}; for speed: {told}" if batch.gate else told
-        if not keep:
-            return prompt
-        known = {r.id: r.text for r in rules_of(prompt, fragment)}
-        counted = [
-            r if known.get(r.id) == r.text
-            else dataclasses.replace(r, helped=r.helped + won, harmed=r.harmed + lost)
-            for r in rules_of(proposal, fragment)
-        ]  # fmt: skip
-        return _with_rules(proposal, fragment, counted)
+        kept: dict[int, tuple[int, int]] = {}
+        said: list[str] = []
+        groups = [list(applied)]
+        while groups:
+            group = groups.pop()
+            before, tried = after(kept), after([*kept, *group])
+            if tried.digest() == before.digest():
+                kept |= dict.fromkeys(group, (0, 0))
+                continue
+            again = await self.trials(tried, batch.tasks, opt_rounds=opt_rounds)
+            pairs = compare_trials(trials, again)
+            won, lost = len(pairs.won), len(pairs.lost)
+            both = [(a, b) for a, b in zip(trials, again, strict=True) if a.solved and b.solved]
+            rounds = sum(b.debug_rounds - a.debug_rounds for a, b in both)
+            faster = sum((b.faster or 0) - (a.faster or 0) for a, b in both) if fragment == "performance" else 0
+            keep = (won - lost, faster, -rounds) >= (0, 0, 0)
+            split = not keep and self._has("split") and len(group) > 1
+            word = "kept" if keep else "split" if split else "dropped"
+            part = f" {len(group)} of {len(applied)}" if len(group) < len(applied) else ""
+            speed = f", faster {faster:+d}" if fragment == "performance" else ""
+            said.append(f"{word}{part}: won {won}, lost {lost}{speed}, self-debug rounds {rounds:+d}")
+            if keep:
+                kept |= dict.fromkeys(group, (won, lost))
+                trials = again
+            elif split:
+                middle = len(group) // 2
+                groups += [group[middle:], group[:middle]]
+        told = "; ".join(said)
+        batch.gate = f"{batch.gate}; for speed: {told}" if batch.gate and told else batch.gate or told
+        return kept
 
 
 async def together(work: Sequence[Any]) -> list[Any]:

@@ -230,7 +230,8 @@ class GepaLearner(Learner):
             if proposed is None:
                 continue
             if self._has("budget"):
-                proposed = self._shortened(proposed, batch)
+                proposed, beyond = self._shortened(proposed)
+                self._note_beyond(beyond, batch)
             changes = changes_between(rules, proposed)
             # trials decide, so there is no review
             batch.changes += [(change, Decision(True)) for change in changes]

@@ -17,7 +17,7 @@ import pytest
 from .arches import host_arch, load_arches
 from .errors import ConfigError
 
-LEARN_EXTENSIONS = ("gate", "failed", "dedupe", "budget", "leak", "difficulty", "stop")
+LEARN_EXTENSIONS = ("gate", "split", "failed", "dedupe", "budget", "leak", "difficulty", "stop")
 """What prompt learning does beyond the published method; docs/prompt-learning.md explains each."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -330,18 +332,20 @@ def test_the_commands_show_what_was_learned(whole: Whole, capsys: pytest.Capture
 # --- interruption and budget ------------------------------------------------------------------------------------------
 
 
-def test_a_killed_run_goes_on(world: World, whole: Whole) -> None:
-    """Killed three times, in trials and around the teacher, it ends with the same file and pays for nothing twice."""
-    folder = Folder(world, world.base / "killed")
-    total = len(whole.log)
-    for after in (total // 7, total // 4, total // 4):
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_killed_run_goes_on(world: World, whole: Whole, kills: int) -> None:
+    """Killed at random requests, it ends with the same file and pays for nothing twice."""
+    folder = Folder(world, world.base / f"killed{kills}")
+    points = sorted(random.Random(kills).sample(range(1, len(whole.log)), kills))
+    for after in (later - sooner for sooner, later in itertools.pairwise([0, *points])):
         before = len(folder.log)
         process = folder.start(*LEARN)
         world.endpoint.kill(process, after)
         assert world.endpoint.dead.wait(120), (folder.path / "output.txt").read_text()
         assert process.returncode == -signal.SIGKILL
         assert len(folder.log) == before + after
-        assert not (folder.path / WHERE).exists()
+        # stored before the test split is tried
+        assert not (folder.path / WHERE).exists() or folder.prompt() == whole.folder.prompt()
     result = folder.run(*LEARN)
     assert result.returncode == 0, result.stdout + result.stderr
     assert twice(folder.log) == []

@@ -13,6 +13,7 @@ from pytest_neucomback import experiments
 from pytest_neucomback.cli import main
 from pytest_neucomback.errors import ConfigError, NeucombackError
 from pytest_neucomback.experiment_costs import (
+    SPLIT_GATES,
     Lengths,
     estimate,
     evaluation_requests,
@@ -144,9 +145,9 @@ def test_requests() -> None:
     """Each generation and optimisation with all its repairs; valid before the first epoch and after each."""
     assert evaluation_requests(151, debug_rounds=2, opt_rounds=0) == 453
     assert evaluation_requests(25, debug_rounds=2, opt_rounds=2) == 225
-    plain = learning_requests(120, 40, epochs=3, batch=5, debug_rounds=1, gate=False)
+    plain = learning_requests(120, 40, epochs=3, batch=5, debug_rounds=1, gates=0)
     assert plain == ((4 * 40 + 3 * 120) * 2, 360, 144)
-    assert learning_requests(3, 2, epochs=1, batch=5, debug_rounds=0, gate=True) == (2 * 2 + 2 * 3, 3, 2)
+    assert learning_requests(3, 2, epochs=1, batch=5, debug_rounds=0, gates=1) == (2 * 2 + 2 * 3, 3, 2)
 
 
 def test_tokens() -> None:
@@ -168,7 +169,7 @@ def test_costs() -> None:
     (plain,) = make_plan("table7", make_choices(models=MODEL)).steps
     (gated,) = make_plan("table7", make_choices(models=MODEL, extra=("--nc-learn-extensions=all",))).steps
     asked = [estimate(s, lengths, None, 1).requests for s in (plain, gated)]
-    assert asked[1] - asked[0] == 101 * 3 * 3
+    assert asked[1] - asked[0] == 101 * 3 * SPLIT_GATES * 3
 
 
 # --- running ---------------------------------------------------------------------------------------------------------

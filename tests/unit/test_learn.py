@@ -362,6 +362,25 @@ def test_the_gate_drops_what_loses_and_keeps_what_does_not(tmp_path: Path) -> No
     assert "Use harm." in texts(learn(plain, tmp_path / "plain", batch=1).epochs[1].prompt)
 
 
+def test_a_proposal_that_loses_is_taken_apart(tmp_path: Path) -> None:
+    """With `split`, one harmful rule does not take the good ones of its proposal with it."""
+    tasks = {"t1": "stack", "t2": "flags", "t3": "carry", "v1": "stack", "v2": "carry"}
+    wholes = []
+    for name, extensions in (("whole", ("gate",)), ("split", ("gate", "split"))):
+        world = World(tasks)
+        world.cures = {"flags": "Use harm."}
+        world.breaks = {"harm": {"t1", "t3", "v1"}}
+        learned = learn(world, tmp_path / name, *extensions, batch=3, epochs=1)
+        (batch,) = learned.batches
+        wholes.append((sorted(texts(learned.epochs[1].prompt)), batch.gate))
+    (alone, told), (parts, told_parts) = wholes
+    assert alone == []
+    assert told == "dropped: won 0, lost 2, self-debug rounds +0"
+    assert parts == sorted(RULE.format(m) for m in ("stack", "carry"))
+    assert told_parts.startswith("split: won 0, lost 2")
+    assert "dropped 1 of 3: won 0, lost 2" in told_parts
+
+
 def test_the_gate_counts_what_rules_won(tmp_path: Path) -> None:
     """Tasks that a kept proposal won are noted with its new rules, and with no others."""
     world = World({"t1": "stack", "t2": "flags", "v1": "stack"})

@@ -1,6 +1,6 @@
 """Prompt learning measured: the published method beside each extension and beside GEPA, over several seeds.
 
-    python benchmarks/learning.py --work FOLDER [--arch x86_64] [--seeds 5] [--jobs 2] [--variants plain,gate]
+    python benchmarks/learning.py --work FOLDER [--arch x86_64] [--seeds 5] [--jobs 2] [--variants 'plain;gate']
 
 Every cell is a whole ``pytest --nc-learn-prompt --nc-learn-test`` in a folder of its own, against a simulated student
 and teacher (``tests/simulated.py``) behind HTTP: the student's assembly is a compiler's, spoiled in ways that the judge
@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from simulated import PLAIN_STYLES, WAYS, Knobs, SimulatedEndpoint, Usable, usable  # noqa: E402
+from simulated import PLAIN_STYLES, RIGHT, WAYS, Knobs, SimulatedEndpoint, Usable, usable  # noqa: E402
 
 from pytest_neucomback.judge import Judge, JudgeSettings  # noqa: E402
 from pytest_neucomback.learning import draw_tasks  # noqa: E402
@@ -42,8 +42,10 @@ from pytest_neucomback.toolchain import Toolchain  # noqa: E402
 
 VARIANTS: Mapping[str, tuple[str, ...]] = {
     "plain": ("--nc-learn-extensions=none",),
-    **{name: (f"--nc-learn-extensions={name}",) for name in LEARN_EXTENSIONS},
+    **{name: (f"--nc-learn-extensions={name}",) for name in LEARN_EXTENSIONS if name != "split"},
+    "gate,split": ("--nc-learn-extensions=gate,split",),
     "all": ("--nc-learn-extensions=all",),
+    "all but failed": (f"--nc-learn-extensions={','.join(n for n in LEARN_EXTENSIONS if n != 'failed')}",),
     "gepa": ("--nc-learn-optimizer=gepa", "--nc-learn-extensions=all"),
 }
 STUDENT = Knobs(mistakes=1.8, repairs=0.5, teacher_harmful=0.25, refuses_harmful=0.3, obedience=0.9)
@@ -71,7 +73,7 @@ def copied(tasks: Sequence[Task], suite: Path) -> None:
 def run(arch: str, variant: str, seed: int, found: Usable, tasks: Sequence[Task], toolchain: Toolchain, work: Path,
         epochs: int) -> dict[str, Any]:  # fmt: skip
     """One learning run to its end: its subject of learn.json, the rules of the winner, requests and seconds."""
-    folder = work / arch / variant / f"seed{seed}"
+    folder = work / arch / variant.replace(" ", "-") / f"seed{seed}"
     done = folder / "result.json"
     if done.exists():
         return dict(json.loads(done.read_text()))
@@ -105,6 +107,7 @@ def run(arch: str, variant: str, seed: int, found: Usable, tasks: Sequence[Task]
         "test": subject["test"],
         "valid": [subject["epochs"][0]["correct"], winner["correct"], winner["tasks"]],
         "rules": [r["text"] for r in winner["rules"]],
+        "last_rules": [r["text"] for r in subject["epochs"][-1]["rules"]],
         "requests": requests,
         "tokens": subject["tokens_in"] + subject["tokens_out"],
         "seconds": round(time.monotonic() - start, 1),
@@ -113,8 +116,11 @@ def run(arch: str, variant: str, seed: int, found: Usable, tasks: Sequence[Task]
     return result
 
 
-def harmful(rule: str) -> bool:
-    return any(way.invites(rule) for way in WAYS)
+def harmful(rules: Iterable[str], found: Usable) -> int:
+    """How many rules invite a mistake that at least a quarter of the tasks can suffer."""
+    tasks = len(found[RIGHT])
+    common = [way for way in WAYS if 4 * len(found.get(way.name, ())) >= tasks]
+    return sum(any(way.invites(rule) for way in common) for rule in rules)
 
 
 def clustered_p(results: Sequence[Mapping[str, Any]], draws: int = 20_000) -> tuple[float, float, float]:
@@ -135,12 +141,12 @@ def clustered_p(results: Sequence[Mapping[str, Any]], draws: int = 20_000) -> tu
     return mean, float(high - low) / 2, float((1 + (abs(flips) >= abs(mean) - 1e-12).sum()) / (draws + 1))
 
 
-def table(arch: str, results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+def table(arch: str, results: Mapping[str, Sequence[Mapping[str, Any]]], found: Usable) -> str:
     """A markdown table, a row for each variant."""
     lines = [
         "| variant | test ACC, baseline | learned | gain | p | won/lost | rounds, baseline | learned | "
-        "harmful rules | rules | requests | tokens |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "harmful, winner | harmful, last | rules | requests | tokens |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for variant, runs in results.items():
         total = sum(r["test"]["items"] for r in runs)
@@ -151,12 +157,12 @@ def table(arch: str, results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         rounds = [
             float(np.mean([r["test"][k]["mean_debug_rounds"] or 0.0 for r in runs])) for k in ("baseline", "winner")
         ]
-        bad = sum(harmful(rule) for r in runs for rule in r["rules"])
+        bad = [sum(harmful(r[k], found) for r in runs) for k in ("rules", "last_rules")]
         mean = {k: float(np.mean([r[k] for r in runs])) for k in ("requests", "tokens")}
         rules = float(np.mean([len(r["rules"]) for r in runs]))
         lines.append(
             f"| {variant} | {before:.1%} | {after:.1%} | {gain:+.1%} ± {half:.1%} | {p:.2g} | {won}/{lost} | "
-            f"{rounds[0]:.2f} | {rounds[1]:.2f} | {bad} | {rules:.1f} | {mean['requests']:.0f} | "
+            f"{rounds[0]:.2f} | {rounds[1]:.2f} | {bad[0]} | {bad[1]} | {rules:.1f} | {mean['requests']:.0f} | "
             f"{mean['tokens'] / 1000:.0f} k |"
         )
     return f"{arch}, {len(next(iter(results.values())))} seeds\n\n" + "\n".join(lines)
@@ -167,7 +173,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="where runs and verdicts are kept")
     parser.add_argument("--arch", default="x86_64")
     parser.add_argument("--level", default="l2")
-    parser.add_argument("--variants", default=",".join(VARIANTS))
+    parser.add_argument("--variants", default=";".join(VARIANTS), help="with semicolons between; default: all")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--train", type=int, default=20)
@@ -183,7 +189,7 @@ def main() -> None:
     toolchain = Toolchain(arguments.arch, cache=arguments.cache)
     judge = Judge(JudgeSettings(1, 8, simplify=False), {arguments.arch: toolchain})
     found = usable(toolchain, judge, tasks, styles=PLAIN_STYLES)
-    cells = [(v, s) for s in range(1, arguments.seeds + 1) for v in arguments.variants.split(",")]
+    cells = [(v, s) for s in range(1, arguments.seeds + 1) for v in arguments.variants.split(";")]
 
     def cell(which: tuple[str, int]) -> dict[str, Any]:
         variant, seed = which
@@ -198,8 +204,8 @@ def main() -> None:
 
     with ThreadPoolExecutor(arguments.jobs) as pool:
         done = dict(zip(cells, pool.map(cell, cells), strict=True))
-    print("\n" + table(arguments.arch, {v: [done[v, s] for s in range(1, arguments.seeds + 1)]
-                                        for v in arguments.variants.split(",")}))  # fmt: skip
+    by_variant = {v: [done[v, s] for s in range(1, arguments.seeds + 1)] for v in arguments.variants.split(";")}
+    print("\n" + table(arguments.arch, by_variant, found))
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def run(arch: str, variant: str, seed: int, found: Usable, tasks: Sequence[Task]
     with SimulatedEndpoint(tasks, {arch: toolchain}, {arch: found}, seed=seed, student=STUDENT) as endpoint:
         dropped = re.compile(r"PYTEST_|https?_proxy|all_proxy", re.IGNORECASE)
         environment = {k: v for k, v in os.environ.items() if not dropped.match(k)} | {
-            "OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": "none", "PYTHONPATH": str(HERE),
+            "OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": "none", "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}",
             "NEUCOMBACK_VERDICT_MEMO": str(work / "verdicts"),
         }  # fmt: skip
         with (folder / "output.txt").open("w") as output:

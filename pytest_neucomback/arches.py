@@ -38,6 +38,8 @@ class Arch:
     ld_flags: tuple[str, ...]
     objcopy: tuple[str, ...]
     emulator: tuple[str, ...]
+    plugin_emulator: tuple[str, ...]
+    plugin_flags: tuple[str, ...]
     emulator_flags: Mapping[str, list[str]]
     packages: Mapping[str, list[str]]
     syntax: str

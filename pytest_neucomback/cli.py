@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .errors import NeucombackError
+from .errors import ConfigError, NeucombackError
 
 if TYPE_CHECKING:
     from .doctor import Diagnosis
@@ -81,6 +81,8 @@ def _declare_doctor(commands: Commands) -> None:
     parser.add_argument(
         "--arch", metavar="A,B", help="architectures to look at, all needed; default: all, the host's needed"
     )
+    parser.add_argument("--timing", action="store_true", help="time the same code against itself: false answers, noise")
+    parser.add_argument("--seconds", metavar="S", type=float, default=60.0, help="how long --timing takes; default: 60")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_doctor)
 
@@ -88,10 +90,38 @@ def _declare_doctor(commands: Commands) -> None:
 def _doctor(arguments: argparse.Namespace) -> int:
     from . import doctor
 
+    if arguments.timing:
+        return _doctor_timing(arguments)
     arches = None if arguments.arch is None else [a.strip() for a in arguments.arch.split(",") if a.strip()]
     diagnosis = doctor.diagnose(doctor.make_scope(arches))
     print(_doctor_json(diagnosis) if arguments.json else _doctor_text(diagnosis))
     return 0 if diagnosis.ready else 1
+
+
+def _doctor_timing(arguments: argparse.Namespace) -> int:
+    from .arches import host_arch
+    from .doctor import CACHE
+    from .tasks import load_suites
+    from .timing_check import check_timing
+    from .toolchain import check_tools
+
+    arch = host_arch()
+    if arch is None or arguments.arch not in (None, arch):
+        raise ConfigError(f"--timing: only this machine's own architecture can be timed ({arch or 'not a known one'})")
+    if not 0 < arguments.seconds <= 86_400:
+        raise ConfigError(f"--seconds={arguments.seconds:g}: it has to be above 0 and at most a day")
+    toolchain = check_tools([arch], cache=CACHE, march=None, sandbox=True)[arch]
+    shown = sys.stderr.isatty()
+
+    def progress(count: int) -> None:
+        if shown:
+            print(f"\r{count} measurements", end="", file=sys.stderr, flush=True)
+
+    found = check_timing(toolchain, load_suites(["bundled:l2"]), seconds=arguments.seconds, progress=progress)
+    if shown:
+        print("\r\033[K", end="", file=sys.stderr)
+    print(json.dumps(found.as_json(), indent=2) if arguments.json else found.text())
+    return 0
 
 
 def _doctor_json(diagnosis: Diagnosis) -> str:
@@ -193,7 +223,6 @@ def _count(text: str) -> int:
 
 def _prompts_ablate(arguments: argparse.Namespace) -> int:
     from . import ablate
-    from .errors import ConfigError
     from .learn import Score
     from .prompt_store import find, store
 
@@ -531,7 +560,6 @@ def _declare_calibrate(commands: Commands) -> None:
 def _calibrate(arguments: argparse.Namespace) -> int:
     from . import calibrate
     from .arches import host_arch
-    from .errors import ConfigError
     from .sandbox import check_sandbox
 
     def listed(text: str | None) -> list[str]:

@@ -20,7 +20,7 @@ from .arches import load_arches
 from .cache import Feedback, ReplyCache, request_key
 from .errors import BudgetSpent, ModelUnavailable
 from .models import ApiModel, Model
-from .options import Settings
+from .options import BEST, BEST_OF, Settings
 from .pool import JudgeJob, JudgePool, TimeJob
 from .prompts import Conversation, Prompt, converse
 from .rounds import Limits, Steps, Trajectory, run_item
@@ -157,7 +157,6 @@ class Desk:
             ticket.key.arch,
             limits=Limits(self.settings.debug_rounds_for(ticket.task.level), opt_rounds),
             steps=self._steps(ticket, note),
-            min_effect=self.settings.min_effect,
         )
 
     async def conversation(self, key: ItemKey, task: Task, prompt: Prompt) -> Conversation:
@@ -311,13 +310,11 @@ class Desk:
         parts = [item.task.digest(), toolchain.arch.name, toolchain.march, self.settings.fp]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
-    async def _time(self, item: Ticket, assembly: str) -> Timing | None:
+    async def _time(self, item: Ticket, assembly: str, against: str | None = None) -> Timing | None:
         key = item.key
         if not self.settings.timed(item.task.level):
             return None
-        if self.toolchains[key.arch].emulator:
-            return Timing(False, None, None, None, None, None, note=f"{key.arch} is emulated here: no time")
-        answer = await self.pool.run(TimeJob(key.task, key.arch, assembly))
+        answer = await self.pool.run(TimeJob(key.task, key.arch, assembly, against))
         assert isinstance(answer, Timing)
         return answer
 
@@ -327,9 +324,12 @@ class Desk:
         if item.model.cacheable and (known := self.cache.feedback(reply_key, context)):
             return known.diagnostic
         assert timing.speedup is not None
+        interval = ""
+        if timing.speedup_ci:
+            interval = " (99 % interval {:.3f} to {:.3f})".format(*timing.speedup_ci)
         text = (
-            f"Measured: {timing.candidate_ns:.3g} ns a call; {self.settings.reference} takes {timing.reference_ns:.3g} "
-            f"ns (speed-up {timing.speedup:.2f})."
+            f"Measured: {timing.candidate_ns:.3g} ns a call; {timing.reference or 'the reference'} takes "
+            f"{timing.reference_ns:.3g} ns: speed-up {timing.speedup:.3f}{interval}."
         )
         if item.model.cacheable:
             self.cache.keep_feedback(reply_key, context, Feedback("timing", text))
@@ -338,11 +338,13 @@ class Desk:
     async def _reference(self, item: Ticket) -> str:
         if not self.settings.show_reference:
             return ""
-        compiler, _, opt = self.settings.reference.partition("-")
+        # Which of several is the fastest is only known where there is a clock.
+        name = BEST_OF[0] if self.settings.reference == BEST else self.settings.reference
+        compiler, _, opt = name.partition("-")
         assembly = await self._loop.run_in_executor(
             self._executor, self.toolchains[item.key.arch].compile_source, compiler, opt, item.task.c_path
         )
-        return f"For comparison, {self.settings.reference} makes this of it:\n\n```assembly\n{assembly.rstrip()}\n```\n"
+        return f"For comparison, {name} makes this of it:\n\n```assembly\n{assembly.rstrip()}\n```\n"
 
 
 def _chars(request: ModelRequest) -> int:

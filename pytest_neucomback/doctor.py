@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 
 from .arches import Arch, host_arch, load_arches
 from .errors import ConfigError, NeucombackError, SandboxUnavailable
-from .sandbox import check_sandbox, find_program, qemu_filter, run_tool
+from .sandbox import check_sandbox, find_program, qemu_filter, run_tool, takes_plugins
 from .toolchain import CLANG, CLANG_PACKAGE, Toolchain, tool_version
 
 DISTRIBUTION = "pytest-neucomback"
@@ -128,6 +128,7 @@ def _tools(scope: Scope) -> Iterator[Check]:
         if not arch.native:
             packages = _packages(arch, "emulator")
             yield _program(f"{name} emulator", arch.emulator, f"running {name} here", packages, arch=name)
+        yield _counting(arch)
         gcc, needed_for = _packages(arch, "gcc"), f"compiler:gcc-… as a model for {name}"
         yield _program(f"{name} gcc", arch.gcc, needed_for, gcc, arch=name, required=False)
         if all(find_program(names) for names in (CLANG, *binutils.values())):
@@ -137,7 +138,7 @@ def _tools(scope: Scope) -> Iterator[Check]:
 def _packages(arch: Arch, kind: str) -> list[str]:
     """Debian packages of an architecture's tools; the host's own go by other names than foreign ones."""
     x86 = arch.name == "x86_64"  # the table's names are those of an x86-64 host
-    if kind == "emulator" or arch.native == x86:
+    if "emulator" in kind or arch.native == x86:
         return list(arch.packages[kind])
     prefix = {"tools": "binutils", "gcc": "gcc"}[kind]
     return [prefix if arch.native else f"{prefix}-x86-64-linux-gnu"]
@@ -163,6 +164,18 @@ def _program(
         except NeucombackError as error:
             text, fix = f"does not start: {error}", f"reinstall the Debian package {' '.join(packages)}"
     return Check(name, False, text, needed_for, fix, arch=arch, required=required, packages=tuple(packages))
+
+
+def _counting(arch: Arch) -> Check:
+    """Whether there is an emulator with plugins; a program of its name may be a static build without them."""
+    packages = _packages(arch, "plugin_emulator")
+    name, needed_for = f"{arch.name} counting", f"counting the instructions that code for {arch.name} executes"
+    check = _program(name, arch.plugin_emulator, needed_for, packages, arch=arch.name, required=False)
+    found = find_program(arch.plugin_emulator)
+    if not check.ok or found is None or takes_plugins(found):
+        return check
+    fix = f"Debian 12 and Ubuntu 24.04 have one with plugins in the package {' '.join(packages)}"
+    return replace(check, ok=False, found=f"{found} was built without plugins", fix=fix)
 
 
 def _chain(arch: Arch) -> Check:

@@ -6,6 +6,8 @@ Golden results are kept for the tasks judged last, so that several models on one
 from __future__ import annotations
 
 import contextlib
+import functools
+import math
 import shutil
 import signal
 import threading
@@ -22,14 +24,17 @@ from elftools.elf.sections import SymbolTableSection
 
 from . import crashes, isa, oracle, shrink
 from .arches import host_arch
+from .atomic import save_text
+from .counting import count_instructions
 from .errors import HarnessError, JudgingTimeout, ToolMissing
 from .inputs import Vector, draw, fixed_count
 from .locks import machine_lock
+from .options import BEST, BEST_OF
 from .oracle import Findings, FloatRule, Snapshot
 from .runner import CallResult, Guest
 from .tasks import Task
-from .timing import LAUNCHES, Checks, TimingSettings, measure
-from .toolchain import Build, BuildFailure, Plan, Toolchain, beyond_text, new_work_folder
+from .timing import LOOKS, Checks, TimingSettings, measure
+from .toolchain import Build, BuildFailure, Placement, Plan, Toolchain, beyond_text, new_work_folder
 from .types import Judgement, Outcome, Timing, Verdict
 from .undefined import DefinedInputs
 
@@ -39,6 +44,10 @@ MIN_FIXED_VECTORS, MIN_FRESH_VECTORS = 2, 1
 GOLDEN_LIMIT_S = 120.0
 LIMIT_FACTOR, LIMIT_FLOOR_S = 10.0, 3.0
 """A candidate's call may take this many times the golden call's wall time, plus the floor (a busy machine)."""
+COUNTED_VECTORS = 4
+"""Fixed vectors on which executed instructions are counted, one call for each."""
+COUNTED_INSTRUCTIONS = 50_000_000
+"""Of the reference; with more, no further vector is counted. An emulator executes some hundred million a second."""
 UNSEEN = 1_000_000
 """Number of the fresh vector that is tried after timing."""
 BOOK_BYTES = 384 << 20
@@ -65,6 +74,8 @@ class JudgeSettings:
     timing: TimingSettings = field(default_factory=TimingSettings)
     simplify: bool = True
     """Look for a simpler failing input; who only wants the word and not the diagnostic saves the time."""
+    count: bool = True
+    """Whether executed instructions are counted where a candidate is timed."""
     limit_floor_s: float | None = None
     """Instead of LIMIT_FLOOR_S."""
 
@@ -220,6 +231,7 @@ class Judge:
         self._books: OrderedDict[tuple[str, str, str], _GoldenBook] = OrderedDict()
         self._lock = threading.Lock()
         self._host_toolchain: list[Toolchain] | None = None
+        self._reference_counts: dict[tuple[str, str, str, str], tuple[int, ...]] = {}
 
     def judge(
         self, task: Task, arch: str, assembly: str, *, regressions: Sequence[str] = (), timeout_s: float | None = None
@@ -446,22 +458,104 @@ class Judge:
             self._host_toolchain = native[:1]
         return self._host_toolchain[0] if self._host_toolchain else None
 
-    def time(self, task: Task, arch: str, assembly: str) -> Timing:
-        """Candidate against reference, alone on the machine. Raises HarnessError when the machinery fails."""
+    def _counted(self, toolchain: Toolchain, task: Task, assembly: str, reference_name: str, timing: Timing) -> Timing:
+        """The timing with executed instructions of both sides, where something here can count them."""
+        arch = toolchain.arch.name
+        folder = new_work_folder()
+        try:
+            build = self._built_again(toolchain, task, assembly, folder)
+            book = self._book(task, arch)
+            # A number that never depends on the clock, so that two runs count the same calls.
+            wanted = min(COUNTED_VECTORS, fixed_count(build.plan))
+            found, _ = book.drawn(_drawn("fixed:", wanted), wanted, budget_s=math.inf, at_least=wanted, deadline=None)
+            vectors = [expected.vector for expected in found]
+            counted = functools.partial(
+                count_instructions,
+                arch=arch,
+                cache=toolchain.cache,
+                sandbox=self.settings.sandbox,
+                march=toolchain.march,
+            )
+            key = task.id, task.digest(), arch, reference_name
+            if key not in self._reference_counts:
+                reference, counts = toolchain.reference(task, reference_name), list[int]()
+                while len(counts) < len(vectors) and sum(counts) < COUNTED_INSTRUCTIONS:
+                    counts.append(counted(reference, vectors=[vectors[len(counts)]]))
+                self._reference_counts[key] = tuple(counts)
+            known = self._reference_counts[key]
+            ours = counted(build, vectors=vectors[: len(known)])
+            return replace(timing, instructions=ours, reference_instructions=sum(known), reference=reference_name)
+        except (HarnessError, ToolMissing) as error:
+            why = f"instructions not counted: {error}"
+            # Where there is a time, a missing count is no loss worth words.
+            return timing if timing.native else replace(timing, note=f"{timing.note}; {why}")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _best_reference(self, toolchain: Toolchain, task: Task) -> str:
+        """The fastest of ``BEST_OF``, each timed against the fastest so far; found once for a machine."""
+        path = toolchain.best_reference_path(task)
+        if path.exists() and (known := path.read_text()) in BEST_OF:
+            return known
+        texts = {}
+        for name in BEST_OF:
+            compiler, _, level = name.partition("-")
+            texts[name] = toolchain.compile_source(compiler, level, task.c_path)
+        best = BEST_OF[0]
+        for name in BEST_OF[1:]:
+            if self.time(task, toolchain.arch.name, texts[name], against=texts[best]).outcome == "faster":
+                best = name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_text(path, best)
+        return best
+
+    @staticmethod
+    def _built_again(toolchain: Toolchain, task: Task, assembly: str, folder: Path) -> Build:
+        build = toolchain.build_candidate(task, assembly, folder)
+        if isinstance(build, BuildFailure):
+            raise HarnessError(f"a correct candidate did not build again: {build.diagnostic}")
+        return build
+
+    def time(self, task: Task, arch: str, assembly: str, *, against: str | None = None) -> Timing:
+        """Candidate against reference, or another correct candidate, alone on the machine.
+
+        Raises HarnessError when the machinery fails or a candidate does otherwise than when it was judged.
+        """
         toolchain = self.toolchains[arch]
+        if against is not None:
+            return self._timed(toolchain, task, assembly, against, "")
+        reference_name = self.settings.reference
+        if reference_name == BEST:
+            # Which is the fastest can only be told where there is a clock.
+            reference_name = self._best_reference(toolchain, task) if not toolchain.emulator else BEST_OF[0]
         if toolchain.emulator:
-            return Timing(False, None, None, None, None, None, note=f"{arch} is emulated here; its time says nothing")
+            note = f"{arch} is emulated here; its time says nothing"
+            timing = Timing(False, None, None, None, None, None, note=note)
+        else:
+            timing = self._timed(toolchain, task, assembly, None, reference_name)
+        return self._counted(toolchain, task, assembly, reference_name, timing) if self.settings.count else timing
+
+    def _timed(
+        self, toolchain: Toolchain, task: Task, assembly: str, against: str | None, reference_name: str
+    ) -> Timing:
+        """Raises HarnessError, as ``time`` does, also where there is no clock."""
+        arch = toolchain.arch.name
+        if toolchain.emulator:
+            raise HarnessError(f"{arch} is emulated here, so no two candidates can be timed")
         folder = new_work_folder()
         try:
             # Held once around everything: a thread that waits for the machine must not hold what judging threads need.
             with machine_lock.shared():
-                build = toolchain.build_candidate(task, assembly, folder)
-                if isinstance(build, BuildFailure):
-                    raise HarnessError(f"a correct candidate did not build again: {build.diagnostic}")
-                reference = toolchain.reference(task, self.settings.reference)
+                build = self._built_again(toolchain, task, assembly, folder)
+                if against is None:
+                    reference = toolchain.reference(task, reference_name)
+                else:
+                    (folder / "other").mkdir()
+                    reference = self._built_again(toolchain, task, against, folder / "other")
                 book = self._book(task, arch)
                 prefix = f"timed:{self.settings.seed}:"
-                timed, _ = book.drawn(_drawn(prefix, LAUNCHES), LAUNCHES, budget_s=1, at_least=1, deadline=None)
+                most = LOOKS[0]  # later launches take them again, with other last bits
+                timed, _ = book.drawn(_drawn(prefix, most), most, budget_s=1, at_least=1, deadline=None)
                 # Never used for a verdict: those begin at 0, and no run has this many.
                 (unseen,), _ = book.drawn(
                     [f"fresh:{self.settings.seed}:{UNSEEN + i}" for i in range(1 + MAX_DISCARDED)],
@@ -483,16 +577,25 @@ class Judge:
                 found = oracle.compare(plan, unseen.vector, unseen.snapshot, guest, self._rule)
                 return found.detail if found else None
 
+            def place(places: Sequence[tuple[Placement, Placement]]) -> list[tuple[Build, Build]]:
+                sides = zip(*places, strict=True)
+                ours, theirs = (
+                    toolchain.placed(b, folder, n, p)
+                    for n, b, p in zip(("ours", "theirs"), (build, reference), sides, strict=True)
+                )
+                return list(zip(ours, theirs, strict=True))
+
             with machine_lock.exclusive():
-                return measure(
-                    build,
-                    reference,
+                timing = measure(
+                    (build, reference),
+                    place,
                     [t.vector for t in timed],
                     sandbox=self.settings.sandbox,
                     settings=self.settings.timing,
                     checks=Checks(same, right_on_unseen, self._rule.ulps == 0),
                     seed=self.settings.seed,
                 )
+            return replace(timing, reference=reference_name)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -80,6 +80,7 @@ class Control(ctypes.Structure):
         ("reps", _u64),
         ("restore", _u64),
         ("empty", _u64),
+        ("stack_shift", _u64),
         ("seed", _u64),
         ("digest", _u64),
         ("overhead_ticks", _u64),

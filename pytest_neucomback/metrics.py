@@ -25,6 +25,9 @@ Rule = tuple[str, float]
 
 FAIL_UNDER_METRICS = ("acc", "acc_perf")
 
+FAST_P = (0.5, 0.8, 1.0, 1.05, 1.1, 1.2, 1.5, 2.0)
+"""Thresholds of ``Summary.fast_p``."""
+
 PerfState = Literal["timed", "emulated", "off"]
 
 _SEVERAL = "all"
@@ -80,6 +83,16 @@ class Summary:
     """Items by final verdict, words that occur only, in the order of ``Outcome``."""
     geomean_speedup: float | None = None
     """Over the same items as ``median_speedup``."""
+    geomean_ci: tuple[float, float] | None = None
+    """95 % interval of it over the items, from the spread of their logarithms; None with fewer than two."""
+    instruction_ratio: float | None = None
+    """Geometric mean of executed instructions, candidate to reference, over correct items that were counted and whose
+    task reads inputs. Says nothing of time."""
+    no_slower: int | None = None
+    """Items correct and timed as ``faster`` or ``tied``; None where ``acc_perf`` is."""
+    fast_p: Mapping[float, float] | None = None
+    """Threshold p to the share of items correct and more than p times as fast as the reference (KernelBench's fast_p,
+    Ouyang et al. 2025), by the lower end of each item's interval, so that noise is nobody's gain."""
     unpriced: int = 0
     """Records that spent tokens at an unknown price."""
     pass_at_k: Mapping[int, float] | None = None
@@ -120,6 +133,10 @@ class Summary:
             "unjudged": self.unjudged,
             "verdicts": dict(self.verdicts),
             "geomean_speedup": self.geomean_speedup,
+            "geomean_ci": list(self.geomean_ci) if self.geomean_ci else None,
+            "instruction_ratio": self.instruction_ratio,
+            "no_slower": self.no_slower,
+            "fast_p": {f"{p:g}": share for p, share in self.fast_p.items()} if self.fast_p else None,
             "unpriced": self.unpriced,
         }
         if self.pass_at_k is not None:
@@ -292,6 +309,10 @@ def _summary(records: Sequence[Record]) -> Summary:
         unjudged=len(records) - len(judged),
         verdicts={word.value: words[word.value] for word in Outcome if words[word.value]},
         geomean_speedup=statistics.geometric_mean(speedups) if speedups else None,
+        geomean_ci=_geomean_interval(speedups),
+        instruction_ratio=statistics.geometric_mean(ratios) if (ratios := _instruction_ratios(judged)) else None,
+        no_slower=sum(map(_is_no_slower, perf_judged)) if perf_judged else None,
+        fast_p=_fast_p(perf_judged),
         unpriced=sum(record.cost_usd is None and record.tokens_in + record.tokens_out > 0 for record in records),
         pass_at_k=_pass_at_each_k(judged) if samples > 1 else None,
         samples=samples,
@@ -330,6 +351,42 @@ def _initial_timing(record: Record) -> Mapping[str, Any] | None:
 
 def _is_native(timing: Mapping[str, Any] | None) -> bool:
     return timing is not None and bool(timing.get("native"))
+
+
+def _is_no_slower(record: Record) -> bool:
+    timing = record.timing
+    return _final_correct(record) and _is_native(timing) and (timing or {}).get("outcome") in ("faster", "tied")
+
+
+def _fast_p(perf_judged: Sequence[Record]) -> dict[float, float] | None:
+    if not perf_judged:
+        return None
+    sure: list[float] = []
+    for record in perf_judged:
+        timing = record.timing or {}
+        if not _final_correct(record) or not _is_native(timing) or record.input_free or not timing.get("speedup"):
+            continue
+        interval = timing.get("speedup_ci")
+        sure.append(float(interval[0] if interval else timing["speedup"]))
+    return {p: sum(value > p for value in sure) / len(perf_judged) for p in FAST_P}
+
+
+def _instruction_ratios(judged: Iterable[Record]) -> list[float]:
+    ratios: list[float] = []
+    for record in judged:
+        counts = [(record.timing or {}).get(name) for name in ("instructions", "reference_instructions")]
+        if _final_correct(record) and not record.input_free and all(counts):
+            ratios.append(float(counts[0]) / float(counts[1]))  # type: ignore[arg-type]
+    return ratios
+
+
+def _geomean_interval(speedups: Sequence[float]) -> tuple[float, float] | None:
+    if len(speedups) < 2:
+        return None
+    logs = [math.log(value) for value in speedups]
+    half = statistics.NormalDist().inv_cdf(0.975) * statistics.stdev(logs) / math.sqrt(len(logs))
+    centre = statistics.fmean(logs)
+    return math.exp(centre - half), math.exp(centre + half)
 
 
 def _beats_reference(timing: Mapping[str, Any] | None) -> bool:

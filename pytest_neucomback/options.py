@@ -17,6 +17,9 @@ import pytest
 from .arches import host_arch, load_arches
 from .errors import ConfigError
 
+BEST = "best"
+"""``--nc-reference`` that stands for the fastest of ``BEST_OF``, for each task."""
+BEST_OF = ("clang-O3", "gcc-O3", "clang-O2")
 LEARN_EXTENSIONS = ("gate", "split", "failed", "dedupe", "budget", "leak", "difficulty", "stop")
 """What prompt learning does beyond the published method; docs/prompt-learning.md explains each."""
 
@@ -153,6 +156,8 @@ def _path(text: str) -> Path:
 
 
 def _reference(text: str) -> str:
+    if text == BEST:
+        return text
     compiler, _, level = text.partition("-")
     if compiler not in ("clang", "gcc") or level not in ("O0", "O1", "O2", "O3", "Os"):
         raise ValueError
@@ -190,7 +195,7 @@ OPTIONS = (
     Option("seed", _seed, "a whole number below 2^32, or random", "random", "Seed of the fresh vectors; random draws one and records it. Default: random.", "N"),
     Option("timing", _one_of("paired", "paper"), "paired or paper", "paired", "Estimator: paired (interval over launches) or paper (11 runs, mean of the middle 5). Default: paired.", "NAME"),
     Option("min-effect", _fraction, "a fraction from 0 to below 1", "0.01", "Smallest relative effect that is called faster or slower. Default: 0.01.", "X"),
-    Option("reference", _reference, "COMPILER-LEVEL such as clang-O3 or gcc-O2", "clang-O3", "What candidates are timed against. Default: clang-O3.", "NAME"),
+    Option("reference", _reference, "COMPILER-LEVEL such as clang-O3 or gcc-O2, or best", "clang-O3", "What candidates are timed against: COMPILER-LEVEL, or best, for each task the fastest of clang-O3, gcc-O3 and clang-O2. Default: clang-O3.", "NAME"),
     Option("concurrency", _whole(1, 10_000), "a whole number from 1", "16", "Model requests in flight, whole run. Default: 16.", "N"),
     Option("cache", _path, "a folder", ".neucomback", "Folder of the reply and build caches. Default: .neucomback/.", "DIR"),
     Option("report", _path, "a folder", None, "Folder for results.json, results.jsonl and transcripts/. Default: reports/<run id>/.", "DIR"),

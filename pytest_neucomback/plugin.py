@@ -227,11 +227,13 @@ def _load(run: Run) -> None:
 def _check_compilers(run: Run) -> None:
     """The compilers that models or the reference need, for every arch. Raises ToolMissing."""
     from .models import CompilerModel
+    from .options import BEST, BEST_OF
 
     needed = {m.compiler for m in run.models.values() if isinstance(m, CompilerModel)}
     for toolchain in run.toolchains.values():
         timed = not toolchain.emulator and any(run.settings.timed(t.level) for t in run.tasks.values())
-        for compiler in sorted(needed | ({run.settings.reference.partition("-")[0]} if timed else set())):
+        names = BEST_OF if run.settings.reference == BEST else (run.settings.reference,)
+        for compiler in sorted(needed | ({n.partition("-")[0] for n in names} if timed else set())):
             toolchain.compiler_command(compiler, "O2")
 
 

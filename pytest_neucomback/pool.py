@@ -46,6 +46,8 @@ class TimeJob:
     task: str
     arch: str
     assembly: str
+    against: str | None = None
+    """Another correct candidate instead of the reference."""
 
 
 Job = JudgeJob | TimeJob
@@ -68,7 +70,7 @@ def do_job(job: Job, judge: Judge, tasks: dict[str, Task]) -> Answer:
         except Exception:  # a bug of ours must not pass for a model's mistake, nor end the worker
             return unjudged(f"internal error while judging: {traceback.format_exc(limit=-3)}")
     try:
-        return judge.time(tasks[job.task], job.arch, job.assembly)
+        return judge.time(tasks[job.task], job.arch, job.assembly, against=job.against)
     except HarnessError as error:
         return Timing(True, None, None, None, None, None, note=f"not timed: {error}")
     except Exception:

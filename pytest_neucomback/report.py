@@ -187,6 +187,9 @@ def _columns(summaries: Sequence[Summary]) -> list[_Column]:
         _Column("first → debugged", _first_and_debugged, rank=5),
         _Column("debug rounds", lambda summary: _number(summary.mean_debug_rounds), rank=6),
         _Column("speed-up", lambda summary: _number(summary.median_speedup, "\N{MULTIPLICATION SIGN}"), rank=2),
+        _Column("geometric mean", _geomean, rank=8),
+        _Column("no slower", _no_slower, rank=8),
+        _Column("instructions", lambda summary: _number(summary.instruction_ratio, "\N{MULTIPLICATION SIGN}"), rank=7),
         _Column("tokens in/out", _tokens, rank=7),
         _Column("cost", _cost, rank=4),
     ]
@@ -316,6 +319,17 @@ def _pass_at(summary: Summary, k: int) -> str:
 
 def _number(value: float | None, unit: str = "") -> str:
     return NONE if value is None else f"{value:.2f}{unit}"
+
+
+def _geomean(summary: Summary) -> str:
+    if summary.geomean_speedup is None:
+        return NONE
+    interval = "" if summary.geomean_ci is None else " ({:.2f} to {:.2f})".format(*summary.geomean_ci)
+    return f"{summary.geomean_speedup:.2f}\N{MULTIPLICATION SIGN}{interval}"
+
+
+def _no_slower(summary: Summary) -> str:
+    return NONE if summary.no_slower is None else f"{summary.no_slower}/{summary.perf_judged}"
 
 
 def _tokens(summary: Summary) -> str:

@@ -77,6 +77,12 @@ class JudgeReply(Protocol):
         """The judgement, and the feedback to give when it is not correct."""
 
 
+class Time(Protocol):
+    """Times a correct candidate against the reference, or against another correct candidate."""
+
+    def __call__(self, assembly: str, against: str | None = None) -> Awaitable[Timing | None]: ...
+
+
 @dataclass(frozen=True)
 class Limits:
     """How many rounds an item gets."""
@@ -91,7 +97,7 @@ class Steps:
 
     ask: Ask
     judge: JudgeReply
-    time: Callable[[str], Awaitable[Timing | None]]
+    time: Time
     """Times a correct candidate; None where no time is wanted."""
     measurement: Callable[[str, Timing], str]
     """What an optimisation prompt says about a timing; given the key of the reply so that the words stay the same."""
@@ -101,9 +107,7 @@ class Steps:
     """Called after every round, so that nothing is lost when the run ends early."""
 
 
-async def run_item(
-    conversation: Conversation, function: str, arch: str, *, limits: Limits, steps: Steps, min_effect: float
-) -> Trajectory:
+async def run_item(conversation: Conversation, function: str, arch: str, *, limits: Limits, steps: Steps) -> Trajectory:
     """All rounds of one item. Raises ModelUnavailable when a model stops answering; what was noted so far stands."""
     trajectory = Trajectory()
     workflow = _Workflow(conversation, function, arch, limits, steps, trajectory)
@@ -135,7 +139,7 @@ async def run_item(
             break
         if attempt.verdict.outcome is Outcome.CORRECT:
             attempt, new = await workflow.timed(attempt)
-            if new and new.speedup and new.speedup > timing.speedup * (1 + min_effect):
+            if new and new.speedup and new.speedup > timing.speedup and await workflow.is_faster(attempt, best):
                 best, timing = attempt, new
                 trajectory.final = best
         steps.note(trajectory)
@@ -214,6 +218,15 @@ class _Workflow:
         done = dataclasses.replace(current, timing=timing)
         self.trajectory.rounds[current.turn - 1] = done
         return done, timing
+
+    async def is_faster(self, one: Round, other: Round) -> bool:
+        """Whether a candidate is faster than another by the test that decides against the reference."""
+        assert one.candidate is not None
+        assert other.candidate is not None
+        if one.candidate.assembly == other.candidate.assembly:
+            return False
+        direct = await self.steps.time(one.candidate.assembly, other.candidate.assembly)
+        return direct is not None and direct.outcome == "faster"
 
 
 def _said(current: Round) -> str:

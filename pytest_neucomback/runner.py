@@ -15,6 +15,7 @@ import select
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
@@ -25,7 +26,7 @@ from .draws import MockScript
 from .errors import HarnessError
 from .inputs import Bytes, Vector
 from .layout import Control
-from .sandbox import GUEST_MEMORY_BYTES, end_guest, settle_guest, spawn_guest
+from .sandbox import GUEST_MEMORY_BYTES, EmulatorPlugin, end_guest, settle_guest, spawn_guest
 from .signature import visible_bits
 from .toolchain import Build
 
@@ -68,11 +69,19 @@ class Guest:
     """A running candidate; a context manager. Not thread-safe."""
 
     def __init__(
-        self, build: Build, *, emulator: Sequence[str], sandbox: bool, restore: bool = False, cpu_s: float
+        self,
+        build: Build,
+        *,
+        emulator: Sequence[str],
+        sandbox: bool,
+        restore: bool = False,
+        cpu_s: float,
+        plugin: EmulatorPlugin | None = None,
     ) -> None:
         self.build = build
         self.plan = build.plan
         self._emulator, self._sandbox, self._restore, self._cpu_s = emulator, sandbox, restore, cpu_s
+        self._plugin = plugin
         self.control: Control
         self.memory: dict[str, Bytes] = {}
         """Whole mapping of every object, by name; live."""
@@ -116,6 +125,7 @@ class Guest:
                     pass_fds=[fd, command_read, status_write],
                     cpu_s=self._cpu_s,
                     sandbox=self._sandbox,
+                    plugin=self._plugin,
                 )
             except BaseException:
                 os.close(self._command)
@@ -178,6 +188,16 @@ class Guest:
     def pid(self) -> int:
         """Of the process started: the candidate's own where there is no sandbox around it, else bubblewrap's."""
         return self._process.pid
+
+    def switches(self) -> int:
+        """How often the process was put aside while it wanted to run; 0 where the kernel does not say."""
+        pid = str(self.pid)
+        with contextlib.suppress(OSError, IndexError):
+            while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                pid = children[-1]
+            status = Path(f"/proc/{pid}/status").read_text()
+            return int(status.partition("nonvoluntary_ctxt_switches:")[2].split()[0])
+        return 0
 
     def load(self, vector: Vector) -> None:
         """Put a vector's inputs in place for the next call."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import select
 import shutil
 import signal
@@ -55,6 +56,12 @@ def need_program(names: Sequence[str], package: str) -> str:
     if found is None:
         raise ToolMissing(f"{names[0]} is not installed. Install it: apt-get install {package}")
     return found
+
+
+@functools.cache
+def takes_plugins(emulator: str) -> bool:
+    """Whether a qemu-user binary was built with plugins; static builds never are."""
+    return "-plugin" in run_tool([emulator, "--help"], cwd=Path("/")).output
 
 
 @functools.cache
@@ -225,6 +232,8 @@ _X86_64_NUMBERS = dict(  # noqa: C408 - a table of names
     readlinkat=267, faccessat=269, set_robust_list=273, pipe2=293, prlimit64=302, getrandom=318, statx=332, rseq=334,
     clone3=435,
 )  # fmt: skip
+# What a library of a dynamically linked qemu (libnuma) tries before main, and does without where there is no such call.
+_REFUSED_CALLS = dict(set_mempolicy=238, get_mempolicy=239)  # noqa: C408 - a table of names
 _AUDIT_X86_64 = 0xC000003E
 _CLONE_THREAD = 0x00010000
 
@@ -234,8 +243,11 @@ def _instruction(code: int, k: int, jt: int = 0, jf: int = 0) -> bytes:
 
 
 @functools.cache
-def qemu_filter() -> bytes | None:
-    """A seccomp program for bubblewrap's --seccomp, or None on hosts whose call numbers are not in the table."""
+def qemu_filter(*, static: bool = True) -> bytes | None:
+    """A seccomp program for bubblewrap's --seccomp, or None on hosts whose call numbers are not in the table.
+
+    Unless qemu is ``static``, a few more calls are answered with ENOSYS instead of death; none is allowed.
+    """
     if os.uname().machine != "x86_64":
         return None
     load, equal, any_bit, ret = 0x20, 0x15, 0x45, 0x06
@@ -258,6 +270,8 @@ def qemu_filter() -> bytes | None:
     for name in _QEMU_CALLS:
         if name not in ("clone", "clone3"):
             program += [_instruction(equal, _X86_64_NUMBERS[name], 0, 1), _instruction(ret, allow)]
+    for number in () if static else _REFUSED_CALLS.values():
+        program += [_instruction(equal, number, 0, 1), _instruction(ret, enosys)]
     program.append(_instruction(ret, kill))
     return b"".join(program)
 
@@ -271,6 +285,42 @@ def _is_static(program: str) -> bool:
         return all(segment["p_type"] != "PT_INTERP" for segment in ELFFile(stream).iter_segments())
 
 
+@functools.cache
+def _library_binds(program: str) -> tuple[str, ...]:
+    """What a dynamically linked program needs to start: its loader and libraries, and where the loader finds them.
+
+    No other program is among them, so that execve leads nowhere.
+    """
+    with Path(program).open("rb") as stream:
+        segments = list(ELFFile(stream).iter_segments("PT_INTERP"))
+        loader = segments[0].data().rstrip(b"\0").decode() if segments else ""
+    if not loader:
+        return ()
+    said = run_tool([loader, "--list", program], cwd=Path("/"))
+    # "libz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x...)"; the loader itself and the vDSO have no arrow
+    libraries = re.findall(r"(?m)=> (/\S+) \(0x", said.output)
+    if said.status or not libraries:
+        raise HarnessError(f"cannot tell which libraries {program} needs: {said.output.strip()[:300]}")
+    binds = [part for path in (loader, *libraries) for part in ("--ro-bind", path, path)]
+    folders = dict.fromkeys(str(Path(path).parent) for path in libraries)
+    return (*binds, "--setenv", "LD_LIBRARY_PATH", ":".join(folders))
+
+
+@dataclass(frozen=True)
+class EmulatorPlugin:
+    """A TCG plugin for the emulator of a guest."""
+
+    path: Path
+    arguments: tuple[str, ...]
+    """NAME=VALUE each."""
+    fd: int
+    """A descriptor that the emulator inherits for the plugin."""
+
+    def option(self, path: str) -> tuple[str, str]:
+        """The emulator's option that loads it from where the emulator sees it."""
+        return "-plugin", ",".join((path.replace(",", ",,"), f"fd={self.fd}", *self.arguments))
+
+
 def spawn_guest(
     binary: Path,
     arguments: Sequence[str],
@@ -279,26 +329,31 @@ def spawn_guest(
     pass_fds: Sequence[int],
     cpu_s: float,
     sandbox: bool = True,
+    plugin: EmulatorPlugin | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a candidate with the given arguments and inherited descriptors; the caller ends it with ``end_guest``.
 
-    ``emulator`` is a qemu-user binary with its flags, or nothing to run natively. ``sandbox=False`` leaves bubblewrap
-    out (--nc-unsafe-no-sandbox); limits and the driver's own filter stay.
+    ``emulator`` is a qemu-user binary with its flags, or nothing to run natively; ``plugin`` is loaded into it.
+    ``sandbox=False`` leaves bubblewrap out (--nc-unsafe-no-sandbox); limits and the driver's own filter stay.
     """
     inner = ["/candidate", *arguments]
-    fds = list(pass_fds)
+    fds = [*pass_fds, *([plugin.fd] if plugin else [])]
     filter_fd = None
     if not sandbox:
-        inner = [*emulator, str(binary), *arguments]
+        loaded = plugin.option(str(plugin.path)) if plugin else ()
+        inner = [*emulator, *loaded, str(binary), *arguments]
         command = inner
     else:
         command = [_bwrap(), *_ISOLATE, "--ro-bind", str(binary), "/candidate"]
         if emulator:
+            static = _is_static(emulator[0])
             command += ["--ro-bind", emulator[0], "/emulator"]
-            if not _is_static(emulator[0]):
-                command += list(_system_binds())
-            inner = ["/emulator", *emulator[1:], *inner]
-            if program := qemu_filter():
+            command += [] if static else _library_binds(emulator[0])
+            if plugin:
+                command += ["--ro-bind", str(plugin.path), "/plugin.so"]
+            loaded = plugin.option("/plugin.so") if plugin else ()
+            inner = ["/emulator", *emulator[1:], *loaded, *inner]
+            if program := qemu_filter(static=static):
                 filter_fd = os.memfd_create("nc-filter")
                 os.write(filter_fd, program)
                 os.lseek(filter_fd, 0, os.SEEK_SET)

@@ -1,9 +1,17 @@
 """Candidate against reference in driver-measured kernel time.
 
 Paired: several launches, each with a fresh process for either side, samples interleaved in random order; per launch
-the median log-ratio; a t-interval over launches. Each process has a bias of its own of up to a few per cent, so
-launches, not samples, are what the interval is over. ``paper`` is the protocol of the published release: 11 runs,
-mean of sorted[3:8], faster when the mean is smaller.
+the median log-ratio; a t-interval over launches. Each process has a bias of its own of up to a few per cent, most of
+it from where code, stack and memory happen to lie; so launches, not samples, are what the interval is over, and each
+launch has both programs linked anew at other addresses, with the stack begun elsewhere (Mytkowicz et al., ASPLOS 2009;
+Curtsinger and Berger, ASPLOS 2013).
+
+The interval is looked at after each number of launches of ``LOOKS``, until the answer is clear: the interval leaves 1
+out and the effect is large enough, or all of the interval is below the smallest effect. The error that is allowed for
+a measurement is divided evenly between the looks (Bonferroni), so that looking often finds nothing by luck.
+
+``paper`` is the protocol of the published release: 11 runs in one process, mean of sorted[3:8], faster when the mean is
+smaller.
 """
 
 from __future__ import annotations
@@ -14,20 +22,25 @@ import statistics
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Protocol
 
 from .errors import HarnessError
 from .inputs import Vector
 from .runner import Batch, Guest
-from .toolchain import Build
+from .toolchain import Build, Placement
 from .types import Timing
 
-LAUNCHES = 8
-SAMPLES_PER_LAUNCH = 25
+LOOKS: tuple[int, ...] = (5, 8, 12, 16)
+"""Launches after which the interval is looked at; the last is the most there are."""
+T: dict[int, float] = {4: 9.465, 5: 6.758, 6: 5.604, 7: 4.981, 8: 4.595, 9: 4.334, 10: 4.146, 12: 3.895, 15: 3.675,
+                        16: 3.624, 20: 3.481, 24: 3.393}  # fmt: skip
+"""Student's t by number of launches for an error of 0.25 %, both sides: a quarter of 1 %, for four looks."""
+SAMPLES_PER_LAUNCH = 21
 SAMPLE_NS = 150_000.0
 """Kernel time a sample aims for."""
-BUDGET_NS = 1.5e9
-"""Kernel time of both sides together, all launches; slow kernels get fewer samples, never fewer than 3 a launch."""
+LAUNCH_NS = 190e6
+"""Kernel time of both sides together in a launch; slow kernels get fewer samples, never fewer than 3."""
 MAX_SAMPLE_NS = 3e6
 """What a sample of the slower side may take; both sides make the same calls."""
 MAX_REPS = 2000
@@ -36,8 +49,10 @@ HONEST_SHARE, HONEST_SLACK_NS, WAKE_NS = 0.5, 100.0, 25_000.0
 and what waking up may differ by per batch. Under the published protocol, one call a batch, that is most of it."""
 EMPTY_BATCHES = 5
 BATCH_LIMIT_S = 120.0
-_T_99 = {3: 9.925, 4: 5.841, 5: 4.604, 6: 4.032, 7: 3.707, 8: 3.499}
-"""Two-sided 99 % points of Student's t by number of launches."""
+PLACES = 256
+"""Addresses within a page, 16 bytes apart, where code may begin."""
+STOLEN_SHARE = 0.02
+"""Of processor time taken by other virtual machines; more is worth a note."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,12 @@ class TimingSettings:
     estimator: Literal["paired", "paper"] = "paired"
     min_effect: float = 0.01
     """Smallest relative effect that is called faster or slower."""
+
+
+class Place(Protocol):
+    """Links the candidate's and the reference's programs at places, a pair of builds for each pair of places."""
+
+    def __call__(self, places: Sequence[tuple[Placement, Placement]]) -> list[tuple[Build, Build]]: ...
 
 
 @dataclass(frozen=True)
@@ -62,8 +83,8 @@ class Checks:
 
 
 def measure(
-    candidate: Build,
-    reference: Build,
+    builds: tuple[Build, Build],
+    place: Place,
     vectors: Sequence[Vector],
     *,
     sandbox: bool,
@@ -71,68 +92,135 @@ def measure(
     checks: Checks,
     seed: int,
 ) -> Timing:
-    """Time two native builds, a vector for each launch; the caller holds the machine.
+    """Time two native builds, candidate and reference; the caller holds the machine.
 
-    The driver's clock runs in the candidate's process, so what it says is believed only as far as the parent can see:
-    ticks are converted by the reference's process, both sides must have computed the same after every batch, and the
-    time per call must account for what a batch takes longer than one that calls nothing. Raises HarnessError, with
-    what was wrong, when a candidate fails one of these.
+    Launches take the vectors in turn. The driver's clock runs in the candidate's process, so what it says is believed
+    only as far as the parent can see: ticks are converted by the reference's process, both sides must have computed the
+    same after every batch, and the time per call must account for what a batch takes longer than one that calls
+    nothing. Raises HarnessError, with what was wrong, when a candidate fails one of these.
     """
     rng = random.Random(seed)
-    ratios: list[float] = []
-    ours: list[float] = []
-    theirs: list[float] = []
-    launches = LAUNCHES if settings.estimator == "paired" else 1
-    hidden: list[float] = []
-    for launch in range(launches):
-        vector = vectors[launch % len(vectors)]
-        with ExitStack() as stack:
-            guests = [
-                stack.enter_context(Guest(b, emulator=(), sandbox=sandbox, restore=True, cpu_s=600))
-                for b in (candidate, reference)
-            ]
-            for guest in guests:
-                guest.load(vector)
-            pairs, walls, reps = _launch(guests, vector, settings, checks, rng)
-            if wrong := checks.unseen(guests[0]):
-                raise HarnessError(f"the candidate gave other results after it was timed than before: {wrong}")
-        ours += [p[0] for p in pairs]
-        theirs += [p[1] for p in pairs]
-        ratios.append(statistics.median(math.log(p[1] / p[0]) for p in pairs))
-        # Restoring may cost more after a kernel than after nothing; the reference shows by how much.
-        kernel, other = (statistics.median(p[side] for p in pairs) for side in (0, 1))
-        seen = walls[0] - max(0.0, walls[1] - other)
-        hidden.append(HONEST_SHARE * seen - HONEST_SLACK_NS - WAKE_NS / reps - kernel)
+    seen = _Seen()
+    paper = settings.estimator == "paper"
+    stolen = _stolen()
+    for number in (1,) if paper else LOOKS:
+        pairs = [builds]
+        if not paper:
+            pairs = place([(_somewhere(rng), _somewhere(rng)) for _ in range(number - len(seen.ratios))])
+        for pair in pairs:
+            vector = vectors[len(seen.ratios) % len(vectors)]
+            _one_launch(pair, vector, seen, sandbox=sandbox, settings=settings, checks=checks, rng=rng)
+        if not paper and seen.outcome(settings.min_effect) is not None:
+            break
     # A busy machine makes single launches look hidden; who hides in fewer than these has no interval worth having.
-    if sorted(hidden)[launches // 4] > 0:
+    if sorted(seen.hidden)[len(seen.hidden) // 4] > 0:
         raise HarnessError(
-            f"the candidate's process reports {statistics.median(ours):.0f} ns a call; by the parent's clock it takes "
-            "at least twice as long"
+            f"the candidate's process reports {statistics.median(seen.ours):.0f} ns a call; by the parent's clock it "
+            "takes at least twice as long"
         )
-    if settings.estimator == "paper":
-        return _paper(ours, theirs)
-    centre = statistics.mean(ratios)
-    half = _T_99[len(ratios)] * statistics.stdev(ratios) / math.sqrt(len(ratios))
-    low, high = math.exp(centre - half), math.exp(centre + half)
-    speedup = math.exp(centre)
-    outcome: Literal["faster", "tied", "slower"] = "tied"
-    if low > 1 and speedup >= 1 + settings.min_effect:
-        outcome = "faster"
-    elif high < 1 and speedup <= 1 / (1 + settings.min_effect):
-        outcome = "slower"
+    if paper:
+        return _paper(seen.ours, seen.theirs)
+    low, speedup, high = seen.interval()
     return Timing(
         native=True,
-        candidate_ns=statistics.median(ours),
-        reference_ns=statistics.median(theirs),
+        candidate_ns=statistics.median(seen.ours),
+        reference_ns=statistics.median(seen.theirs),
         speedup=speedup,
         speedup_ci=(low, high),
-        outcome=outcome,
-        candidate_samples_ns=tuple(ours),
-        reference_samples_ns=tuple(theirs),
+        outcome=seen.outcome(settings.min_effect) or "tied",
+        candidate_samples_ns=tuple(seen.ours),
+        reference_samples_ns=tuple(seen.theirs),
+        launches=len(seen.ratios),
+        note=seen.note(settings.min_effect, stolen),
     )
 
 
-def _launch(
+class _Seen:
+    """What the launches so far have shown."""
+
+    def __init__(self) -> None:
+        self.ratios: list[float] = []
+        """Median log-ratio of each launch, reference to candidate."""
+        self.ours: list[float] = []
+        self.theirs: list[float] = []
+        self.hidden: list[float] = []
+        """Nanoseconds a call by which each launch's candidate took longer than it says, beyond what is forgiven."""
+        self.switches = 0
+        """How often processes were put aside while they wanted to run."""
+
+    def interval(self) -> tuple[float, float, float]:
+        """Lower end, centre and upper end of the speed-up."""
+        centre = statistics.mean(self.ratios)
+        half = T[len(self.ratios)] * statistics.stdev(self.ratios) / math.sqrt(len(self.ratios))
+        return math.exp(centre - half), math.exp(centre), math.exp(centre + half)
+
+    def outcome(self, min_effect: float) -> Literal["faster", "tied", "slower"] | None:
+        """The answer, or None where more launches may still give another one."""
+        low, speedup, high = self.interval()
+        if low > 1 and speedup >= 1 + min_effect:
+            return "faster"
+        if high < 1 and speedup <= 1 / (1 + min_effect):
+            return "slower"
+        return "tied" if 1 / (1 + min_effect) < low and high < 1 + min_effect else None
+
+    def note(self, min_effect: float, stolen_before: tuple[int, int] | None) -> str:
+        """What makes the answer doubtful, and what to do about it; empty when nothing does."""
+        if self.outcome(min_effect) is not None:
+            return ""
+        low, _, high = self.interval()
+        words = [f"not clear after {len(self.ratios)} launches, the interval is {low:.3f} to {high:.3f}"]
+        now = _stolen()
+        if stolen_before and now and now[1] > stolen_before[1]:
+            share = (now[0] - stolen_before[0]) / (now[1] - stolen_before[1])
+            if share > STOLEN_SHARE:
+                words.append(f"other virtual machines took {share:.0%} of the processors")
+        if self.switches > len(self.ratios):
+            words.append(f"other programs interrupted it {self.switches} times: time on a quieter machine")
+        return "; ".join(words)
+
+
+def _somewhere(rng: random.Random) -> Placement:
+    return Placement(16 * rng.randrange(PLACES), rng.random() < 0.5)
+
+
+def _one_launch(
+    pair: tuple[Build, Build],
+    vector: Vector,
+    seen: _Seen,
+    *,
+    sandbox: bool,
+    settings: TimingSettings,
+    checks: Checks,
+    rng: random.Random,
+) -> None:
+    with ExitStack() as stack:
+        guests = [stack.enter_context(Guest(b, emulator=(), sandbox=sandbox, restore=True, cpu_s=600)) for b in pair]
+        for guest in guests:
+            guest.load(vector)
+            guest.control.stack_shift = 0 if settings.estimator == "paper" else rng.randrange(PLACES)
+        pairs, walls, reps = _samples(guests, vector, settings, checks, rng)
+        seen.switches += sum(guest.switches() for guest in guests)
+        if wrong := checks.unseen(guests[0]):
+            raise HarnessError(f"the candidate gave other results after it was timed than before: {wrong}")
+    seen.ours += [p[0] for p in pairs]
+    seen.theirs += [p[1] for p in pairs]
+    seen.ratios.append(statistics.median(math.log(p[1] / p[0]) for p in pairs))
+    # Restoring may cost more after a kernel than after nothing; the reference shows by how much.
+    kernel, other = (statistics.median(p[side] for p in pairs) for side in (0, 1))
+    took = walls[0] - max(0.0, walls[1] - other)
+    seen.hidden.append(HONEST_SHARE * took - HONEST_SLACK_NS - WAKE_NS / reps - kernel)
+
+
+def _stolen() -> tuple[int, int] | None:
+    """Processor time that other virtual machines have taken since the machine was started, and all of it."""
+    try:
+        fields = [int(word) for word in Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    return (fields[7], sum(fields)) if len(fields) == 8 else None
+
+
+def _samples(
     guests: Sequence[Guest], vector: Vector, settings: TimingSettings, checks: Checks, rng: random.Random
 ) -> tuple[list[tuple[float, float]], tuple[float, float], int]:
     """Samples of both sides in nanoseconds a call, what the parent saw a call of either take, and calls per batch."""
@@ -177,7 +265,7 @@ def _calibrate(guests: Sequence[Guest], settings: TimingSettings) -> tuple[int, 
     reps = max(1, min(MAX_REPS, round(SAMPLE_NS / min(once))))
     reps = max(1, min(reps, round(MAX_SAMPLE_NS / max(once))))
     total = sum(once) * reps
-    return int(max(3, min(SAMPLES_PER_LAUNCH, BUDGET_NS / LAUNCHES / total))), reps
+    return int(max(3, min(SAMPLES_PER_LAUNCH, LAUNCH_NS / total))), reps
 
 
 def _paper(ours: list[float], theirs: list[float]) -> Timing:

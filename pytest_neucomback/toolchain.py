@@ -15,13 +15,14 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import glue, isa, layout
@@ -29,7 +30,7 @@ from .arches import Arch, load_arches
 from .errors import ConfigError, HarnessError, ToolMissing
 from .locks import machine_lock
 from .policy import Incomplete, ObjectFacts, check_object
-from .sandbox import TOOL_FILE_BYTES, ToolResult, find_program, need_program, run_tool
+from .sandbox import TOOL_FILE_BYTES, ToolResult, find_program, need_program, run_tool, takes_plugins
 from .signature import CType, Signature, read_signature
 from .tasks import Task
 
@@ -49,6 +50,8 @@ _SANITIZE = (
     "-fsanitize=undefined,bounds,local-bounds,float-cast-overflow", "-fno-sanitize=function", "-fsanitize-trap=all",
 )  # fmt: skip
 MAX_ERRORS_SHOWN = 8
+TEXT_ADDR = 0x480000
+"""About where code begins in programs that are linked for timing; on a page of its own in all of them."""
 ASSEMBLE_TIMEOUT_S = 20.0
 """For assembling and linking one candidate; honest ones need some hundredths."""
 
@@ -88,11 +91,23 @@ class Build:
     """A linked program, ready to run."""
 
     path: Path
+    object_path: Path
+    """The object file of the task's code."""
     plan: Plan
     code_bytes: int
     march: str = ""
     unread_code: bool = False
     """Whether code sections hold bytes that may be data or code, so that the ISA level is not certain."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a program's code lies: what is fast by a lucky address is slow at another."""
+
+    offset: int
+    """Bytes from TEXT_ADDR, a multiple of 16."""
+    harness_first: bool
+    """Whether the harness comes before the task's code."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +170,18 @@ class Toolchain:
         program = find_program(self.arch.emulator)
         known = program and self.march in self.arch.emulator_flags
         return (program, *self.arch.emulator_options(self.march)) if program and known else ()
+
+    @functools.cached_property
+    def plugin_emulator(self) -> tuple[str, ...]:
+        """Path and flags of an emulator that takes plugins, also for the arch's own host. Raises ToolMissing."""
+        package = self.arch.packages["plugin_emulator"][0]
+        program = need_program(self.arch.plugin_emulator, package)
+        if not takes_plugins(program):
+            raise ToolMissing(
+                f"{program} was built without plugins. Debian 12 and Ubuntu 24.04 have one with them: "
+                f"apt-get install {package}"
+            )
+        return (program, *self.arch.emulator_options(self.march))
 
     def check_march(self) -> None:
         """Raise ConfigError when clang does not know the ISA level."""
@@ -231,6 +258,10 @@ class Toolchain:
         compiler, _, opt = name.partition("-")
         return self._trusted(task, compiler, opt, f"reference-{name}")
 
+    def best_reference_path(self, task: Task) -> Path:
+        """Where it is kept which reference is the fastest for a task, with these tools on this processor."""
+        return self.cache / "best-reference" / self._key(task, "best", self._tool_digest, _host_cpu())
+
     def instrumented(self, task: Task, *, signed_char: bool) -> Build:
         """A build that traps where the C is undefined; ``signed_char`` as on the arch the task is judged for."""
         return self._trusted(
@@ -259,7 +290,7 @@ class Toolchain:
                 task.c_path.name,
             ]
             self._checked(command, task.c_path.parent, f"{label} build of {task.c_path}")
-            link = self._link_command("task.o", "program", harness)
+            link = self._link_command("task.o", str(harness), output="program")
             self._checked(link, folder, f"linking the {label} build of {task.c_path}")
             code_bytes = 0
             if checked:
@@ -270,7 +301,8 @@ class Toolchain:
             (folder / "facts.json").write_text(json.dumps({"code_bytes": code_bytes}))
 
         folder = self._cached(key, make)
-        return Build(folder / "program", plan, json.loads((folder / "facts.json").read_text())["code_bytes"])
+        code_bytes = json.loads((folder / "facts.json").read_text())["code_bytes"]
+        return Build(folder / "program", folder / "task.o", plan, code_bytes)
 
     def _facts(self, plan: Plan, path: Path) -> ObjectFacts | str:
         sizes = {g.name: g.type.size for g in plan.signature.globals}
@@ -320,12 +352,67 @@ class Toolchain:
 
         return self._cached(key, make)
 
-    def _link_command(self, object_: str, output: str, harness: Path) -> list[str]:
+    def _link_command(self, *parts: str, output: str) -> list[str]:
         return [
             self.linker, *self.arch.ld_flags, "-static", "-nostdlib", "-e", "_start", "-z", "noexecstack",
             "-z", "relro", f"--section-start=.nc_stubs={layout.STUBS_ADDR:#x}", "--build-id=none", "-o", output,
-            object_, str(harness),
+            *parts,
         ]  # fmt: skip
+
+    def placed(self, build: Build, folder: Path, name: str, places: Sequence[Placement]) -> list[Build]:
+        """The program of ``build`` linked anew from its object file, once for each place, in the sandbox.
+
+        ``folder`` is a work folder in which a candidate of the task was built; files there begin with ``name``. Raises
+        HarnessError when a link fails.
+        """
+        object_ = folder / f"{name}.o"
+        if not object_.exists():
+            shutil.copyfile(build.object_path, object_)
+        first = len(list(folder.glob(f"{name}-*")))
+        outputs = [f"{name}-{first + number}" for number in range(len(places))]
+        commands = []
+        for place, output in zip(places, outputs, strict=True):
+            parts = [object_.name, "harness.o"]
+            link = self._link_command(*(reversed(parts) if place.harness_first else parts), output=output)
+            commands.append(shlex.join([*link, f"--section-start=.text={TEXT_ADDR + place.offset:#x}"]))
+        result = run_tool(
+            ["true"], cwd=folder, confined=True, sandbox=self.sandbox, devices=False, script=" && ".join(commands)
+        )
+        if result.status:
+            raise HarnessError(f"linking {object_.name} at other addresses failed: {result.output[:500]}")
+        return [replace(build, path=folder / output) for output in outputs]
+
+    def count_plugin(self) -> Path:
+        """The emulator plugin that counts instructions (``counting.py``), compiled for this host."""
+        source = DRIVER / "count_plugin.c"
+        parts = ["count_plugin", source.read_text(), tool_version(self.clang), platform.machine()]
+
+        def make(folder: Path) -> None:
+            # It finds libc in the emulator: neither headers nor libraries of the host's are needed.
+            command = [
+                self.clang, "-std=gnu11", "-O2", "-Wall", "-Werror", "-fPIC", "-shared", "-fvisibility=hidden",
+                "-fno-stack-protector", "-nostdlib", "-nostdinc", "-isystem",
+                str(clang_resource_dir(self.clang) / "include"), "-o", "count_plugin.so", str(source),
+            ]  # fmt: skip
+            self._checked(command, folder, f"compiling {source.name}")
+
+        return self._cached(hashlib.sha256("\0".join(parts).encode()).hexdigest(), make) / "count_plugin.so"
+
+    def mapped(self, build: Build, folder: Path) -> tuple[Build, str]:
+        """The program of ``build`` linked anew in ``folder``, in the sandbox, and the linker's map of it.
+
+        In the map the object file of the task's code is called task-code.o. Raises HarnessError when the link fails.
+        """
+        try:
+            shutil.copyfile(build.object_path, folder / "task-code.o")
+        except OSError as error:
+            raise HarnessError(f"the object file of {build.path} cannot be read: {error.strerror}") from error
+        shutil.copyfile(self._harness(build.plan), folder / "mapped-harness.o")
+        link = self._link_command("task-code.o", "mapped-harness.o", output="mapped")
+        result = run_tool([*link, "-Map=mapped.map"], cwd=folder, confined=True, sandbox=self.sandbox, devices=False)
+        if result.status:
+            raise HarnessError(f"linking {build.object_path.name} with a map failed: {result.output[:500]}")
+        return replace(build, path=folder / "mapped"), (folder / "mapped.map").read_text(errors="replace")
 
     def check_task(self, task: Task) -> None:
         """Raise ConfigError unless the task's C and YAML fit each other. Compiles and runs nothing of it."""
@@ -350,7 +437,7 @@ class Toolchain:
             shutil.copyfile(self._harness(plan), harness)
         (folder / "candidate.s").write_text(assembly, encoding="utf-8", errors="replace")
         march = [self.arch.as_march.format(march=self.march)] if self.arch.as_march else []
-        link = self._link_command("candidate.o", "candidate", Path("harness.o"))
+        link = self._link_command("candidate.o", "harness.o", output="candidate")
         gnu = [self.assembler, *self.arch.as_flags, *march, "-g", "-o", "candidate.o", "candidate.s"]
         limit = ASSEMBLE_TIMEOUT_S if timeout_s is None else min(timeout_s, ASSEMBLE_TIMEOUT_S)
         first = self._assemble(gnu, link, folder, limit)
@@ -380,7 +467,7 @@ class Toolchain:
             unread = found is not None
         elif found_line := self._raised(assembly, gnu, link, folder, limit):
             return BuildFailure(found_line, forbidden=True)
-        return Build(folder / "candidate", plan, facts.code_bytes, self.march, unread)
+        return Build(folder / "candidate", folder / "candidate.o", plan, facts.code_bytes, self.march, unread)
 
     @functools.cached_property
     def isa_features(self) -> frozenset[str] | None:

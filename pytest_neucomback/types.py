@@ -172,6 +172,13 @@ class Timing:
     outcome: Literal["faster", "tied", "slower"] | None
     candidate_samples_ns: tuple[float, ...] = ()
     reference_samples_ns: tuple[float, ...] = ()
+    instructions: int | None = None
+    """Executed by the candidate's code on the first fixed vectors, a call for each; None where nothing counts them."""
+    reference_instructions: int | None = None
+    reference: str = ""
+    """What ``reference_ns`` is of, such as ``clang-O3``."""
+    launches: int = 0
+    """Pairs of processes that were started; more where the answer was not clear at once."""
     note: str = ""
     """Why there is no time, or what to know about it."""
 
@@ -184,8 +191,10 @@ class Timing:
             "speedup": self.speedup,
             "speedup_ci": list(self.speedup_ci) if self.speedup_ci else None,
             "outcome": self.outcome,
-            "instructions": None,
-            "reference_instructions": None,
+            "reference": self.reference,
+            "launches": self.launches,
+            "instructions": self.instructions,
+            "reference_instructions": self.reference_instructions,
             "note": self.note,
         }
 

@@ -495,10 +495,10 @@ static u64 nc_look(u64 digest)
     return digest;
 }
 
-static u64 nc_timed_call(void)
+static u64 nc_timed_call(u64 stack)
 {
     u64 start = nc_ticks();
-    nc_on_stack(nc_invoke, NC_STACK_ADDR + NC_STACK_SIZE - 1024);
+    nc_on_stack(nc_invoke, stack);
     return nc_ticks() - start;
 }
 
@@ -506,9 +506,10 @@ static void nc_time(struct nc_control *c)
 {
     /* As asked when the batch began, whatever the candidate writes there. */
     u64 samples = c->n_samples, reps = c->reps, seed = c->seed, empty = c->empty, digest = 0, best = ~0ul;
+    u64 stack = NC_STACK_ADDR + NC_STACK_SIZE - 1024 - c->stack_shift % 256 * 16;
     nc_target = (u64)nc_empty;
     for (int i = 0; i < 64; i++) {
-        u64 ticks = nc_timed_call();
+        u64 ticks = nc_timed_call(stack);
         best = ticks < best ? ticks : best;
     }
     if (!empty)
@@ -519,7 +520,7 @@ static void nc_time(struct nc_control *c)
         for (u64 r = reps; r > 0; r--) {
             nc_restore(seed, r); /* counted down, so that the last call of any batch sees the same */
             nc_forget_calls(c);
-            sum += nc_timed_call();
+            sum += nc_timed_call(stack);
             digest = nc_look(digest);
         }
         c->samples[s] = sum;

@@ -66,6 +66,7 @@ struct nc_control {
     /* timing: `n_samples` samples of `reps` calls; inputs are restored before every call, outside the clock */
     u64 n_samples, reps, restore;
     u64 empty;               /* time the trampoline alone, to know what restoring costs */
+    u64 stack_shift;         /* how many times 16 bytes lower than usual the stack begins */
     u64 seed;                /* changes the last bit of some floating-point inputs, differently in each call */
     u64 digest;              /* of some elements after each call */
     u64 overhead_ticks;

@@ -24,7 +24,8 @@ COMMON = ["clang-19", "prlimit", "bwrap", "unshare"]
 X86_64 = ["x86_64-linux-gnu-as", "x86_64-linux-gnu-ld", "x86_64-linux-gnu-objcopy", "x86_64-linux-gnu-gcc"]
 AARCH64 = [name.replace("x86_64", "aarch64") for name in X86_64] + ["qemu-aarch64-static"]
 RISCV64 = [name.replace("x86_64", "riscv64") for name in X86_64] + ["qemu-riscv64-static"]
-ALL = [*COMMON, *X86_64, *AARCH64, *RISCV64]
+PLUGINS = ["qemu-x86_64", "qemu-aarch64", "qemu-riscv64"]
+ALL = [*COMMON, *X86_64, *AARCH64, *RISCV64, *PLUGINS]
 
 FakeMachine = Callable[..., Path]
 
@@ -41,7 +42,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMac
 
     def make(installed: list[str], *, host: str = "x86_64", root: bool = True, **broken: str) -> Path:
         for name in installed:
-            (programs / name).write_text(f"#!/bin/sh\n{broken.get(name.replace('-', '_'), f'echo {name} 1.2.3')}\n")
+            says = f"echo {name} 1.2.3" + ("; echo '-plugin FILE'" if name in PLUGINS else "")
+            (programs / name).write_text(f"#!/bin/sh\n{broken.get(name.replace('-', '_'), says)}\n")
             (programs / name).chmod(0o755)
         monkeypatch.setenv("PATH", str(programs))
         monkeypatch.setattr(platform, "machine", lambda: host)
@@ -87,13 +89,13 @@ def test_complete_machine_is_ready(machine: FakeMachine, capsys: pytest.CaptureF
 
 
 def test_missing_foreign_tools_leave_the_host_usable(machine: FakeMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    machine([*COMMON, *X86_64])
+    machine([*COMMON, *X86_64, "qemu-x86_64"])
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "x86_64: can be judged" in out
     assert "riscv64: cannot be judged: riscv64 as, riscv64 ld, riscv64 objcopy, riscv64 emulator\n" in out
     assert out.endswith(
-        "Install everything missing:\n  apt-get install -y binutils-aarch64-linux-gnu qemu-user-static "
+        "Install everything missing:\n  apt-get install -y binutils-aarch64-linux-gnu qemu-user-static qemu-user "
         "gcc-aarch64-linux-gnu binutils-riscv64-linux-gnu gcc-riscv64-linux-gnu\n"
     )
 
@@ -131,6 +133,20 @@ def test_what_only_some_runs_need_is_not_required(
     assert "Install everything missing" in out
 
 
+@pytest.mark.parametrize("broken", [{}, {"qemu_aarch64": "echo qemu-aarch64 1.2.3"}])
+def test_counting_is_a_hint(machine: FakeMachine, capsys: pytest.CaptureFixture[str], broken: dict[str, str]) -> None:
+    """Without an emulator with plugins, be it absent or a static build, all is judged as before."""
+    machine(ALL if broken else without("qemu-aarch64"), **broken)
+    status, report = doctor_json(capsys)
+    check = check_named(report, "aarch64 counting")
+    assert (status, check["ok"], check["required"]) == (0, False, False)
+    assert check["found"].endswith("was built without plugins" if broken else "not found: qemu-aarch64")
+    # Where the package holds a static build, installing it once more would not help.
+    assert report["missing_packages"] == ([] if broken else ["qemu-user"])
+    assert "qemu-user" in check["fix"]
+    assert check_named(report, "riscv64 counting")["ok"] is True
+
+
 def test_second_choice_of_a_program_will_do(machine: FakeMachine, capsys: pytest.CaptureFixture[str]) -> None:
     machine([*without("clang-19", "x86_64-linux-gnu-as"), "clang", "as"])
     status, report = doctor_json(capsys)
@@ -139,12 +155,13 @@ def test_second_choice_of_a_program_will_do(machine: FakeMachine, capsys: pytest
 
 
 def test_named_arches_are_looked_at_alone_and_needed(machine: FakeMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    machine(without("qemu-riscv64-static"))
+    # The dynamically linked one would do, were it there.
+    machine(without("qemu-riscv64-static", "qemu-riscv64"))
     assert doctor_json(capsys, "--arch", "aarch64, x86_64")[0] == 0
     status, report = doctor_json(capsys, "--arch", "riscv64")
     assert status == 1
     assert report["arches"] == {"riscv64": {"judged": False, "obstacles": ["riscv64 emulator"]}}
-    assert report["missing_packages"] == ["qemu-user-static"]
+    assert report["missing_packages"] == ["qemu-user-static", "qemu-user"]
 
 
 @pytest.mark.parametrize("value", ["arm64", "x86_64,sparc", ","])
@@ -215,7 +232,7 @@ def test_packages_on_another_host(machine: FakeMachine, capsys: pytest.CaptureFi
     status, report = doctor_json(capsys, "--arch", "aarch64,x86_64")
     assert status == 1
     assert report["missing_packages"] == [
-        "binutils", "gcc", "binutils-x86-64-linux-gnu", "qemu-user-static", "gcc-x86-64-linux-gnu",
+        "binutils", "qemu-user", "gcc", "binutils-x86-64-linux-gnu", "qemu-user-static", "gcc-x86-64-linux-gnu",
     ]  # fmt: skip
     assert not [check for check in report["checks"] if check["name"] == "aarch64 emulator"]
 

@@ -324,3 +324,35 @@ def test_fail_under_does_not_open_on_no_figure(make: Callable[[], list[Record]],
     message = fail_under_message(summarise(make()), [("acc_perf", 0.1)])
     assert message is not None
     assert said in message
+
+
+def timed(number: int, low: float, speedup: float, outcome: str) -> Record:
+    interval = [low, speedup * speedup / low]
+    return right(number, timed=True, timing={**FAST, "speedup": speedup, "speedup_ci": interval, "outcome": outcome})
+
+
+FAST = {"native": True, "outcome": "faster", "speedup": 1.5}
+
+
+def test_shares_by_speed_count_what_is_sure() -> None:
+    """fast_p goes by the lower end of the interval, over all judged items; ties are no slower."""
+    records = [
+        timed(1, 1.3, 1.6, "faster"), timed(2, 0.97, 1.02, "tied"), timed(3, 0.5, 0.6, "slower"),
+        right(4, verdict="wrong_output", timed=True),
+    ]  # fmt: skip
+    summary = only(records)
+    assert summary.no_slower == 2
+    assert summary.fast_p == {0.5: 0.5, 0.8: 0.5, 1.0: 0.25, 1.05: 0.25, 1.1: 0.25, 1.2: 0.25, 1.5: 0.0, 2.0: 0.0}
+    assert summary.as_json()["fast_p"]["1.2"] == 0.25
+
+
+def test_geometric_mean_has_an_interval() -> None:
+    """By hand: logarithms ln 2 and ln 0.5 have mean 0 and standard deviation ln 2 * sqrt 2."""
+    summary = only([timed(1, 1.9, 2.0, "faster"), timed(2, 0.4, 0.5, "slower")])
+    assert summary.geomean_speedup == pytest.approx(1)
+    assert summary.geomean_ci is not None
+    half = 1.959964 * math.log(2)
+    assert summary.geomean_ci == pytest.approx((math.exp(-half), math.exp(half)), rel=1e-6)
+    assert only([timed(1, 1.9, 2.0, "faster")]).geomean_ci is None
+    untimed = only([right(1)])
+    assert (untimed.no_slower, untimed.fast_p, untimed.geomean_ci) == (None, None, None)

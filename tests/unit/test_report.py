@@ -53,11 +53,12 @@ def test_wide_table_has_every_figure_aligned() -> None:
     heading, rule, row = lines[:3]
     assert [heading[start:end].strip() for start, end in columns_of(rule)] == [
         "model", "arch", "prompt", "level", "ACC", "95% interval", "ACC+Perf", "first → debugged", "debug rounds",
-        "speed-up", "tokens in/out", "cost",
+        "speed-up", "geometric mean", "no slower", "tokens in/out", "cost",
     ]  # fmt: skip
     assert [row[start:end].strip() for start, end in columns_of(rule)] == [
         "deepseek-r1", "x86_64", "baseline", "l2/test", "70.0% (7/10)", "39.7\N{EN DASH}89.2%", "70.0% (7/10)",
-        "0.0% → 70.0%", "1.00", "1.34\N{MULTIPLICATION SIGN}", "400.0k/100.0k", "$2.10",
+        "0.0% → 70.0%", "1.00", "1.34\N{MULTIPLICATION SIGN}",
+        "1.34\N{MULTIPLICATION SIGN} (1.34 to 1.34)", "7/10", "400.0k/100.0k", "$2.10",
     ]  # fmt: skip
     assert len(row) == len(heading) == len(rule)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,7 @@ class Bench:
     reference: str = ""
     judged: list[str] = field(default_factory=list)
     timed: list[str] = field(default_factory=list)
+    raced: list[tuple[str, str]] = field(default_factory=list)
     measured: list[str] = field(default_factory=list)
     noted: list[int] = field(default_factory=list)
     trajectory: Trajectory | None = None
@@ -51,7 +53,7 @@ class Bench:
     def asked(self) -> list[tuple[Message, ...]]:
         return [request.messages for request in self.model.requests]
 
-    def run(self, *, debug: int = 0, opt: int = 0, min_effect: float = 0.01) -> Trajectory:
+    def run(self, *, debug: int = 0, opt: int = 0) -> Trajectory:
         async def ask(messages: tuple[Message, ...], turn: int) -> tuple[Reply, str]:
             answer = await self.model.complete(ModelRequest(messages, "s000", "x86_64", "", "x86-64", turn))
             return answer, f"key{turn}"
@@ -64,9 +66,16 @@ class Bench:
             spoken = outcome in (Outcome.CORRECT, Outcome.UNJUDGED)
             return Judgement(verdict, 4, 0.5), None if spoken else Feedback(outcome.value, f"feedback on {label}")
 
-        async def time(assembly: str) -> Timing | None:
-            self.timed.append(label_of(assembly))
-            return self.speedups.get(label_of(assembly), timing(1.0))
+        async def time(assembly: str, against: str | None = None) -> Timing | None:
+            one, other = (self.speedups.get(label_of(a), timing(1.0)) for a in (assembly, against or assembly))
+            if against is None:
+                self.timed.append(label_of(assembly))
+                return one
+            self.raced.append((label_of(assembly), label_of(against)))
+            assert one is not None
+            assert other is not None
+            ratio = (one.speedup or 0) / (other.speedup or 1)
+            return dataclasses.replace(timing(ratio), outcome="faster" if ratio >= 1.01 else "tied")
 
         def measurement(reply_key: str, measured: Timing) -> str:
             self.measured.append(reply_key)
@@ -86,7 +95,6 @@ class Bench:
                 "x86_64",
                 limits=Limits(debug, opt),
                 steps=Steps(ask, judge, time, measurement, reference, note),
-                min_effect=min_effect,
             )
         )
 

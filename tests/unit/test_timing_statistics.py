@@ -1,0 +1,67 @@
+"""What the intervals of timing promise, checked without a clock."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+
+import pytest
+
+from pytest_neucomback.timing import LOOKS, T, _Seen
+
+
+def seen(ratios: list[float]) -> _Seen:
+    found = _Seen()
+    found.ratios = ratios
+    return found
+
+
+@pytest.mark.parametrize("launches", T)
+def test_quantiles_leave_out_what_they_promise(launches: int) -> None:
+    """The tails of Student's density beyond the tabled points, integrated numerically, hold 0.25 %."""
+    freedom = launches - 1
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+    steps = 20_000
+    width = T[launches] / steps
+    inside = sum((1 + ((i + 0.5) * width) ** 2 / freedom) ** (-(freedom + 1) / 2) for i in range(steps)) * width * scale
+    assert 1 - 2 * inside == pytest.approx(0.0025, abs=5e-6)
+
+
+def test_there_is_a_quantile_for_every_look() -> None:
+    assert set(LOOKS) <= set(T)
+    assert sorted(LOOKS) == list(LOOKS)
+
+
+def sequential(rng: random.Random, effect: float, spread: float) -> str:
+    """A measurement as ``measure`` makes it, on launches drawn from a normal distribution."""
+    ratios: list[float] = []
+    for number in LOOKS:
+        ratios += [rng.gauss(effect, spread) for _ in range(number - len(ratios))]
+        if outcome := seen(ratios).outcome(0.01):
+            return outcome
+    return "tied"
+
+
+@pytest.mark.parametrize("spread", [0.002, 0.01, 0.05])
+def test_the_same_code_is_rarely_called_faster(spread: float) -> None:
+    """However noisy launches are, a false answer in either direction comes in well below 1 % of measurements."""
+    rng = random.Random(1)
+    outcomes = Counter(sequential(rng, 0.0, spread) for _ in range(3000))
+    assert outcomes["faster"] <= 24
+    assert outcomes["slower"] <= 24
+
+
+def test_real_differences_are_found_and_small_ones_are_ties() -> None:
+    """With half a per cent of noise between launches, 3 % is found and 0.2 % is a tie at the first look."""
+    rng = random.Random(2)
+    assert Counter(sequential(rng, -0.03, 0.005) for _ in range(300))["slower"] >= 297
+    assert Counter(sequential(rng, 0.002, 0.001) for _ in range(300))["tied"] == 300
+
+
+def test_an_effect_below_the_smallest_is_no_win() -> None:
+    """A certain difference of half a per cent is a tie: the effect has to be worth something too."""
+    ratios = [0.005 + 1e-5 * i for i in range(5)]
+    assert seen(ratios).outcome(0.01) == "tied"
+    assert seen(ratios).outcome(0.004) == "faster"
+    assert seen([-r for r in ratios]).outcome(0.004) == "slower"

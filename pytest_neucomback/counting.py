@@ -5,12 +5,16 @@ task's own code. Driver, glue, runtime and mocks lie elsewhere and count nothing
 who leaves the work to ``memcpy`` is not charged for it. Which code is the task's is read from a linker's map, so the
 program is linked once more from its object file.
 
+A profile tells them apart by line of the candidate's assembly. For it the plugin also counts how often each translated
+block is executed and says where the block's instructions begin; the assembler's line table does the rest.
+
 A number of instructions is no time: it says nothing of caches, of dependences and of what an instruction costs. Nor is
 it a proof: qemu is no boundary, and a candidate that attacks it can change the number.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import functools
@@ -19,16 +23,20 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from .errors import HarnessError
+from .errors import HarnessError, ProfileTooLarge
 from .inputs import Vector
+from .lines import LineTable
 from .locks import machine_lock
 from .runner import CallResult, Guest
 from .sandbox import EmulatorPlugin
@@ -37,10 +45,14 @@ from .toolchain import Build, Toolchain, new_work_folder
 CALL_LIMIT_S = 120.0
 """For one call under the emulator; honest ones need some hundredths."""
 _CPU_S = 3600.0
-_READY = 0x314E554F43434E
+_READY = 0x324E554F43434E
 _PAGE = 4096
 MAX_RANGES = 64
 """As many as the plugin takes."""
+MAX_BLOCKS = 1 << 14
+"""Entries of a profile's table: translated stretches of the task's code, seldom more than some hundred."""
+_SIZES_PER_BLOCK = 64
+"""Instructions that a profile has room for are so many times as many as its blocks."""
 
 _MAPPED = re.compile(
     # GNU ld: name, address, size and file; a long name, which a candidate chooses, has a line of its own before them.
@@ -54,18 +66,43 @@ _MAPPED = re.compile(
 class _Page(ctypes.Structure):
     """``struct nc_count``."""
 
-    _fields_ = (("ready", ctypes.c_uint64), ("executed", ctypes.c_uint64))
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("ready", "executed", "blocks", "overflow"))
+
+
+_BLOCK = np.dtype([("start", "u8"), ("executed", "u8"), ("first", "u4"), ("instructions", "u4")])
+"""``struct nc_block``."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Where the instructions come from that a program executes."""
+
+    instructions: int
+    """All of them, as ``count_instructions`` counts."""
+    lines: Mapping[int | None, int]
+    """Executed instructions by line of the candidate's assembly, from 1, in order of lines; those without a line, which
+    are all of a trusted build, come last under None. Lines without any are left out; the sum is ``instructions``."""
+
+    def hottest(self, most: int) -> tuple[tuple[int, int], ...]:
+        """At most so many lines and their instructions, most instructions first."""
+        known = [(line, executed) for line, executed in self.lines.items() if line is not None]
+        return tuple(sorted(known, key=lambda item: (-item[1], item[0]))[:most])
 
 
 class _Counter:
-    """Memory that the plugin counts in; a context manager."""
+    """Memory that the plugin counts in, with a table of so many blocks; a context manager."""
+
+    def __init__(self, max_blocks: int = 0) -> None:
+        self.max_blocks = max_blocks
+        self._size = _PAGE + max_blocks * (_BLOCK.itemsize + _SIZES_PER_BLOCK)
 
     def __enter__(self) -> _Counter:
         self.fd = os.memfd_create("nc-count", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.fd, _PAGE)
+        os.ftruncate(self.fd, self._size)
         # Who shrank the file would kill the parent with SIGBUS at its next look.
         fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-        self._page = _Page.from_buffer(mmap.mmap(self.fd, _PAGE))
+        self._map = mmap.mmap(self.fd, self._size)
+        self._page = _Page.from_buffer(self._map)
         return self
 
     def __exit__(
@@ -82,6 +119,33 @@ class _Counter:
     def executed(self) -> int:
         """Instructions since the program started."""
         return int(self._page.executed)
+
+    @property
+    def overflow(self) -> bool:
+        """Whether the table was too small for all code that was translated."""
+        return bool(self._page.overflow)
+
+    def executed_at(self) -> Counter[int]:
+        """How often the instruction at each address was executed since the program started.
+
+        Raises HarnessError for a table that no plugin writes: the guest's memory is where qemu's is.
+        """
+        used = int(self._page.blocks)
+        table = np.frombuffer(self._map, _BLOCK, self.max_blocks, offset=_PAGE)[: min(used, self.max_blocks)].copy()
+        at = _PAGE + self.max_blocks * _BLOCK.itemsize
+        sizes = np.frombuffer(self._map, np.uint8, self.max_blocks * _SIZES_PER_BLOCK, offset=at)
+        if used > self.max_blocks or int(table["instructions"].sum(dtype=np.uint64)) > len(sizes):
+            raise HarnessError("the profile's table makes no sense")
+        found = Counter[int]()
+        for start, executed, first, instructions in table.tolist():
+            if not executed:
+                continue  # translated and never come to
+            address = start
+            # A block that was translated twice has two entries.
+            for size in sizes[first : first + instructions].tolist():
+                found[address] += executed
+                address += size
+        return found
 
 
 def count_instructions(
@@ -104,18 +168,60 @@ def count_instructions(
     does not return, among others because the emulator lacks an instruction (AVX-512), and when the machinery fails.
     """
     toolchain = _toolchain(arch, march or build.march or None, cache.resolve(), sandbox)
+    with _counting(build, toolchain) as (guest, counter):
+        return sum(_count_call(guest, counter, vector, toolchain) for vector in vectors)
+
+
+def profile(
+    build: Build,
+    vectors: Sequence[Vector],
+    *,
+    arch: str,
+    cache: Path,
+    sandbox: bool = True,
+    march: str | None = None,
+) -> Profile:
+    """Like ``count_instructions``, with the instructions told apart by line of the candidate's assembly.
+
+    Raises ProfileTooLarge, besides what ``count_instructions`` raises, when more code is executed than the table takes.
+    """
+    toolchain = _toolchain(arch, march or build.march or None, cache.resolve(), sandbox)
+    with _counting(build, toolchain, MAX_BLOCKS) as (guest, counter):
+        total = sum(_count_call(guest, counter, vector, toolchain) for vector in vectors)
+        if counter.overflow:
+            raise ProfileTooLarge(
+                f"no profile of {build.plan.task.id}: it runs through more than {counter.max_blocks} blocks of code or "
+                f"{counter.max_blocks * _SIZES_PER_BLOCK} instructions"
+            )
+        executed = counter.executed_at()
+        table = LineTable.of(guest.build.path)
+    if executed.total() != total:
+        raise HarnessError(
+            f"no profile of {build.plan.task.id}: {total} instructions were executed, {executed.total()} in its blocks"
+        )
+    lines = Counter[int | None]()
+    for address, times in executed.items():
+        lines[table.at(address)[0]] += times
+    return Profile(total, dict(sorted(lines.items(), key=lambda item: (item[0] is None, item[0] or 0))))
+
+
+@contextlib.contextmanager
+def _counting(build: Build, toolchain: Toolchain, max_blocks: int = 0) -> Iterator[tuple[Guest, _Counter]]:
+    """A process of the program, linked anew, and what counts its instructions."""
     emulator = toolchain.plugin_emulator
     folder = new_work_folder()
     try:
-        with machine_lock.shared(), _Counter() as counter:
+        with machine_lock.shared(), _Counter(max_blocks) as counter:
             linked, linker_map = toolchain.mapped(build, folder)
             ranges = code_ranges(linked, linker_map)
-            bounds = [part for start, end in ranges for part in (f"from={start:#x}", f"to={end:#x}")]
-            plugin = EmulatorPlugin(toolchain.count_plugin(), (*bounds, *toolchain.arch.plugin_flags), counter.fd)
-            with Guest(linked, emulator=emulator, sandbox=sandbox, cpu_s=_CPU_S, plugin=plugin) as guest:
+            arguments = [part for start, end in ranges for part in (f"from={start:#x}", f"to={end:#x}")]
+            if max_blocks:
+                arguments.append(f"blocks={max_blocks}")
+            plugin = EmulatorPlugin(toolchain.count_plugin(), (*arguments, *toolchain.arch.plugin_flags), counter.fd)
+            with Guest(linked, emulator=emulator, sandbox=toolchain.sandbox, cpu_s=_CPU_S, plugin=plugin) as guest:
                 if not counter.ready:
                     raise HarnessError(f"{Path(emulator[0]).name} did not load the plugin that counts")
-                return sum(_count_call(guest, counter, vector, emulator[0]) for vector in vectors)
+                yield guest, counter
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -125,7 +231,7 @@ def _toolchain(arch: str, march: str | None, cache: Path, sandbox: bool) -> Tool
     return Toolchain(arch, march=march, cache=cache, sandbox=sandbox)
 
 
-def _count_call(guest: Guest, counter: _Counter, vector: Vector, emulator: str) -> int:
+def _count_call(guest: Guest, counter: _Counter, vector: Vector, toolchain: Toolchain) -> int:
     guest.load(vector)
     before = counter.executed
     result = guest.call(CALL_LIMIT_S)
@@ -133,7 +239,8 @@ def _count_call(guest: Guest, counter: _Counter, vector: Vector, emulator: str) 
     task = guest.plan.task.id
     if result.status != "done":
         raise HarnessError(
-            f"instructions of {task} cannot be counted on {vector.label}: {_ending(guest, result, emulator)}"
+            f"instructions of {task} cannot be counted on {vector.label}: "
+            f"{_ending(guest, result, toolchain.plugin_emulator[0])}"
         )
     if executed <= 0:
         # A call that returns has executed something, if only its return.

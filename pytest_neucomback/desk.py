@@ -22,7 +22,7 @@ from .errors import BudgetSpent, ModelUnavailable
 from .models import ApiModel, Model
 from .options import BEST, BEST_OF, Settings
 from .pool import JudgeJob, JudgePool, TimeJob
-from .prompts import Conversation, Prompt, converse
+from .prompts import Conversation, Prompt, closed_up, converse
 from .rounds import Limits, Steps, Trajectory, run_item
 from .tasks import Task
 from .toolchain import Toolchain
@@ -32,6 +32,8 @@ FAILURES_TO_GIVE_UP = 3
 """Items in a row that an endpoint may leave without a reply before the rest of its items are not tried."""
 FIRST_REPLY_TOKENS = 2_000
 """What a model's first reply is expected to have; for the budget."""
+QUOTED_CHARS = 120
+"""Of a line of a candidate's assembly; longer ones are cut."""
 TOKENS_PER_CHAR = 1 / 3
 """What a prompt is expected to have, until a denser one has been seen; for the budget."""
 
@@ -318,19 +320,12 @@ class Desk:
         assert isinstance(answer, Timing)
         return answer
 
-    def _measurement(self, item: Ticket, reply_key: str, timing: Timing) -> str:
+    def _measurement(self, item: Ticket, reply_key: str, timing: Timing, assembly: str) -> str:
         """What an optimisation prompt says of a timing; the first wording is kept, so that a re-run finds its reply."""
         context = f"timing {self.settings.reference} {self._feedback_context(item)}"
         if item.model.cacheable and (known := self.cache.feedback(reply_key, context)):
             return known.diagnostic
-        assert timing.speedup is not None
-        interval = ""
-        if timing.speedup_ci:
-            interval = " (99 % interval {:.3f} to {:.3f})".format(*timing.speedup_ci)
-        text = (
-            f"Measured: {timing.candidate_ns:.3g} ns a call; {timing.reference or 'the reference'} takes "
-            f"{timing.reference_ns:.3g} ns: speed-up {timing.speedup:.3f}{interval}."
-        )
+        text = measurement_text(timing, assembly)
         if item.model.cacheable:
             self.cache.keep_feedback(reply_key, context, Feedback("timing", text))
         return text
@@ -345,6 +340,48 @@ class Desk:
             self._executor, self.toolchains[item.key.arch].compile_source, compiler, opt, item.task.c_path
         )
         return f"For comparison, {name} makes this of it:\n\n```assembly\n{assembly.rstrip()}\n```\n"
+
+
+def measurement_text(timing: Timing, assembly: str) -> str:
+    """What an optimisation prompt says of the timing of a candidate, whose assembly it shows.
+
+    The times come first. Executed instructions and, where ``assembly`` is given, the lines that most of them come from
+    follow as far as they are known: at most 8 lines of about 160 characters.
+    """
+    assert timing.speedup is not None
+    interval = ""
+    if timing.speedup_ci:
+        interval = " (99 % interval {:.3f} to {:.3f})".format(*timing.speedup_ci)
+    reference = timing.reference or "the reference"
+    parts = [
+        f"Measured: {timing.candidate_ns:.3g} ns a call; {reference} takes "
+        f"{timing.reference_ns:.3g} ns: speed-up {timing.speedup:.3f}{interval}."
+    ]
+    if timing.instructions and timing.reference_instructions:
+        ratio = timing.instructions / timing.reference_instructions
+        parts.append(
+            f"Executed instructions on the same inputs, called functions not included: {timing.instructions} by the "
+            f"current assembly, {timing.reference_instructions} by {reference}, a ratio of {ratio:.3f}."
+        )
+        if hot := _hot_lines(timing, assembly):
+            parts.append("Lines of the current assembly that most of them come from:\n" + "\n".join(hot))
+    return "\n\n".join(parts)
+
+
+def _hot_lines(timing: Timing, assembly: str) -> list[str]:
+    """The hot lines of a timing, quoted."""
+    lines = assembly.split("\n")  # as assemblers count them
+    assert timing.instructions
+    found = []
+    for number, executed in timing.hot_lines:
+        share = round(100 * executed / timing.instructions)
+        # A directive (.line) can number lines as it likes.
+        if share < 1 or number > len(lines) or not (quoted := " ".join(lines[number - 1].split())):
+            continue
+        # Blank lines are closed up where the model reads it.
+        shown = closed_up("\n".join(["", *lines[:number]])).count("\n")
+        found.append(f"- line {shown}, {share} % of executed instructions: {quoted[:QUOTED_CHARS]}")
+    return found
 
 
 def _chars(request: ModelRequest) -> int:

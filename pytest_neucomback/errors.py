@@ -31,5 +31,9 @@ class HarnessError(NeucombackError):
     """Our own part failed (golden build, driver, sandbox start). The item is ``unjudged``."""
 
 
+class ProfileTooLarge(HarnessError):
+    """A program runs through more code than a profile has room for. It can still be counted as a whole."""
+
+
 class JudgingTimeout(NeucombackError):
     """``--timeout`` of pytest-timeout ran out while judging. The item is ``unjudged``."""

@@ -24,6 +24,8 @@ from elftools.dwarf.dwarfinfo import DWARFInfo
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
+from .lines import names_candidate
+
 _CHUNK_BYTES = 512
 """Disassembled at a time where control flow enters code that has not been read yet."""
 _LONGEST = 15
@@ -368,11 +370,7 @@ class _Object:
                 if state.end_sequence:
                     sequence += 1
                 elif sequence < len(starts) and starts[sequence] in self.code:
-                    files = program["file_entry"]
-                    index = state.file if program["version"] >= 5 else state.file - 1
-                    own = 0 <= index < len(files) and Path(files[index].name.decode(errors="replace")).name == (
-                        "candidate.s"
-                    )
+                    own = names_candidate(program, state.file)
                     yield (starts[sequence], state.address), state.line if own else None
 
 

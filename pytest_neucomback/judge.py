@@ -6,7 +6,6 @@ Golden results are kept for the tasks judged last, so that several models on one
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import shutil
 import signal
@@ -16,8 +15,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from elftools.dwarf.lineprogram import LineProgram
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
@@ -25,9 +24,10 @@ from elftools.elf.sections import SymbolTableSection
 from . import crashes, isa, oracle, shrink
 from .arches import host_arch
 from .atomic import save_text
-from .counting import count_instructions
-from .errors import HarnessError, JudgingTimeout, ToolMissing
+from .counting import count_instructions, profile
+from .errors import HarnessError, JudgingTimeout, ProfileTooLarge, ToolMissing
 from .inputs import Vector, draw, fixed_count
+from .lines import LineTable
 from .locks import machine_lock
 from .options import BEST, BEST_OF
 from .oracle import Findings, FloatRule, Snapshot
@@ -48,6 +48,8 @@ COUNTED_VECTORS = 4
 """Fixed vectors on which executed instructions are counted, one call for each."""
 COUNTED_INSTRUCTIONS = 50_000_000
 """Of the reference; with more, no further vector is counted. An emulator executes some hundred million a second."""
+HOT_LINES = 8
+"""Lines of a candidate that a timing names, at most."""
 UNSEEN = 1_000_000
 """Number of the fresh vector that is tried after timing."""
 BOOK_BYTES = 384 << 20
@@ -465,7 +467,10 @@ class Judge:
         return self._host_toolchain[0] if self._host_toolchain else None
 
     def _counted(self, toolchain: Toolchain, task: Task, assembly: str, reference_name: str, timing: Timing) -> Timing:
-        """The timing with executed instructions of both sides, where something here can count them."""
+        """The timing with executed instructions of both sides, where something here can count them.
+
+        The candidate's are told apart by line.
+        """
         arch = toolchain.arch.name
         folder = new_work_folder()
         try:
@@ -473,22 +478,32 @@ class Judge:
             # Their number does not depend on the clock, so that two runs count the same calls.
             wanted = min(COUNTED_VECTORS, fixed_count(build.plan))
             vectors = self._book(task, arch).defined(_drawn("fixed:", wanted), wanted)
-            counted = functools.partial(
-                count_instructions,
-                arch=arch,
-                cache=toolchain.cache,
-                sandbox=self.settings.sandbox,
-                march=toolchain.march,
-            )
+            where: dict[str, Any] = {
+                "arch": arch,
+                "cache": toolchain.cache,
+                "sandbox": self.settings.sandbox,
+                "march": toolchain.march,
+            }
             key = task.id, task.digest(), arch, reference_name
             if key not in self._reference_counts:
                 reference, counts = toolchain.reference(task, reference_name), list[int]()
                 while len(counts) < len(vectors) and sum(counts) < COUNTED_INSTRUCTIONS:
-                    counts.append(counted(reference, vectors=[vectors[len(counts)]]))
+                    counts.append(count_instructions(reference, [vectors[len(counts)]], **where))
                 self._reference_counts[key] = tuple(counts)
             known = self._reference_counts[key]
-            ours = counted(build, vectors=vectors[: len(known)])
-            return replace(timing, instructions=ours, reference_instructions=sum(known), reference=reference_name)
+            hot_lines: tuple[tuple[int, int], ...] = ()
+            try:
+                found = profile(build, vectors[: len(known)], **where)
+                ours, hot_lines = found.instructions, found.hottest(HOT_LINES)
+            except ProfileTooLarge:
+                ours = count_instructions(build, vectors[: len(known)], **where)
+            return replace(
+                timing,
+                instructions=ours,
+                reference_instructions=sum(known),
+                hot_lines=hot_lines,
+                reference=reference_name,
+            )
         except (HarnessError, ToolMissing) as error:
             why = f"instructions not counted: {error}"
             # Where there is a time, a missing count is no loss worth words.
@@ -648,7 +663,7 @@ def _ended(
         pc = guest.control.fault_regs[build.plan.arch.crash_registers.index(pc_name)]
         if guest.control.signal == signal.SIGSYS or (guest.control.signal == signal.SIGTRAP and pc_name == "%rip"):
             pc -= 1  # these leave the program counter behind the instruction
-        line, inside = _line_of(build, pc)
+        line, inside = LineTable.of(build.path).at(pc)
         if guest.control.signal == signal.SIGILL and (forbidden := _beyond_level(build, pc, line, assembly)):
             return forbidden
         caller = crashes.Caller() if inside else _caller(build, guest, pc)
@@ -700,7 +715,7 @@ def _caller(build: Build, guest: Guest, pc: int) -> crashes.Caller:
     else:
         back = registers.get("x30", registers.get("ra", 0))
         left = back
-    line, inside = _line_of(build, back - 1)
+    line, inside = LineTable.of(build.path).at(back - 1)
     if inside:
         return crashes.Caller("call", line)
     return crashes.Caller("return") if left == pc else crashes.Caller()
@@ -715,34 +730,3 @@ def _runtime_function(build: Build, pc: int) -> str:
             if symbol["st_info"]["type"] == "STT_FUNC" and 0 <= pc - symbol["st_value"] < symbol["st_size"]:
                 return str(symbol.name) if not symbol.name.startswith("nc_") else "the harness"
     return ""
-
-
-def _line_of(build: Build, pc: int) -> tuple[int | None, bool]:
-    """Line of the candidate's assembly at an address, from the assembler's line table; and whether it is its code.
-
-    A candidate with line directives of its own (``.loc``) names lines of some other file; those are no use here.
-    """
-    with build.path.open("rb") as stream:
-        elf = ELFFile(stream)
-        if not elf.has_dwarf_info():
-            return None, False
-        for unit in elf.get_dwarf_info().iter_CUs():
-            program = elf.get_dwarf_info().line_program_for_CU(unit)
-            if program is None:
-                continue
-            before = None
-            for entry in program.get_entries():
-                state = entry.state
-                if state is None:
-                    continue
-                if before is not None and before.address <= pc < state.address:
-                    return (before.line if _is_candidate(program, before.file) else None), True
-                before = None if state.end_sequence else state
-    return None, False
-
-
-def _is_candidate(program: LineProgram, file: int) -> bool:
-    # Entries count from 0 since DWARF 5, from 1 before.
-    files = program["file_entry"]
-    index = file if program["version"] >= 5 else file - 1
-    return 0 <= index < len(files) and Path(files[index].name.decode(errors="replace")).name == "candidate.s"

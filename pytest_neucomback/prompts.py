@@ -93,8 +93,12 @@ class Prompt:
 
     def render(self, template: str, values: Mapping[str, str]) -> str:
         """A template filled in; blank lines left by empty values are closed up."""
-        text = string.Template(self.templates[template]).substitute(values)
-        return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+        return closed_up(string.Template(self.templates[template]).substitute(values)).strip() + "\n"
+
+
+def closed_up(text: str) -> str:
+    """A text without more than one blank line in a row, as messages have it."""
+    return re.sub(r"\n{3,}", "\n\n", text)
 
 
 @dataclass(frozen=True)

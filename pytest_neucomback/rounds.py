@@ -99,8 +99,9 @@ class Steps:
     judge: JudgeReply
     time: Time
     """Times a correct candidate; None where no time is wanted."""
-    measurement: Callable[[str, Timing], str]
-    """What an optimisation prompt says about a timing; given the key of the reply so that the words stay the same."""
+    measurement: Callable[[str, Timing, str], str]
+    """What an optimisation prompt says about the timing of some assembly; given the key of its reply so that the words
+    stay the same."""
     reference: Callable[[], Awaitable[str]]
     """The reference's assembly for optimisation prompts, or an empty string."""
     note: Callable[[Trajectory], None]
@@ -131,9 +132,9 @@ async def run_item(conversation: Conversation, function: str, arch: str, *, limi
         if timing is None or not timing.native or timing.speedup is None:
             break  # without a clock nobody can say which of two correct candidates is better
         assert best.candidate is not None
-        messages = conversation.optimise(
-            best.candidate.assembly, steps.measurement(workflow.keys[best.turn], timing), await steps.reference()
-        )
+        assembly = best.candidate.assembly
+        measurement = steps.measurement(workflow.keys[best.turn], timing, assembly)
+        messages = conversation.optimise(assembly, measurement, await steps.reference())
         attempt = await workflow.generate("optimise", messages)
         if attempt is None:
             break

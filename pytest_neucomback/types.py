@@ -175,6 +175,9 @@ class Timing:
     instructions: int | None = None
     """Executed by the candidate's code on the first fixed vectors, a call for each; None where nothing counts them."""
     reference_instructions: int | None = None
+    hot_lines: tuple[tuple[int, int], ...] = ()
+    """Lines of the candidate's assembly, from 1, that most of ``instructions`` come from, with how many each executes;
+    most first, at most 8. Empty where they are not known."""
     reference: str = ""
     """What ``reference_ns`` is of, such as ``clang-O3``."""
     launches: int = 0
@@ -195,6 +198,7 @@ class Timing:
             "launches": self.launches,
             "instructions": self.instructions,
             "reference_instructions": self.reference_instructions,
+            "hot_lines": [list(line) for line in self.hot_lines],
             "note": self.note,
         }
 

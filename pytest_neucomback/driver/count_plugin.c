@@ -1,8 +1,8 @@
 /* Counts the instructions that a guest of qemu's user-mode emulators executes inside given address ranges.
  *
- *     -plugin /plugin.so,fd=N,from=ADDRESS,to=ADDRESS[,from=ADDRESS,to=ADDRESS ...][,repeats=on]
+ *     -plugin /plugin.so,fd=N,from=ADDRESS,to=ADDRESS[,from=ADDRESS,to=ADDRESS ...][,repeats=on][,blocks=M]
  *
- * N is an inherited descriptor of a file that holds one struct nc_count. It is mapped here once and closed, so that the
+ * N is an inherited descriptor of a file that begins with one struct nc_count. It is mapped here once and closed, so that the
  * guest finds no descriptor of it; whoever started the emulator looks at the number while the guest stands still. The
  * ranges are those of the guest's code; `to` is the first address behind one.
  *
@@ -11,7 +11,13 @@
  * is not, so the count of a call means something only when the call returns.
  *
  * repeats=on is for x86: an instruction such as `rep movsb` is one instruction however often it repeats itself, but
- * qemu executes it anew for each repetition. See repeated() below.
+ * qemu executes it anew for each repetition. See again() below.
+ *
+ * blocks=M asks for a profile as well: from its second page on the file holds a table of M struct nc_block and behind it
+ * M * SIZES_PER_BLOCK bytes, the sizes of the blocks' instructions one after another. Each translated stretch of the
+ * ranges' code gets an entry and one more addition, so that whoever reads the table knows how often each instruction
+ * was executed. What is translated again gets another entry. When the table is full, count->overflow says so; the total
+ * goes on.
  *
  * Declared here is what version 1 of the plugin interface has (qemu 6.2 to 8.2), for distributions ship no header.
  */
@@ -64,11 +70,22 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct qemu_info *info, int a
 struct nc_count {
     uint64_t ready; /* NC_READY once the plugin counts */
     uint64_t executed;
+    uint64_t blocks; /* entries in use */
+    uint64_t overflow; /* not 0 when the table or the sizes were too small */
 };
-#define NC_READY 0x314e554f43434eull
+struct nc_block {
+    uint64_t start; /* address of the first instruction; the others follow without gaps */
+    uint64_t executed; /* times that each instruction was executed */
+    uint32_t first; /* where the sizes of its instructions begin */
+    uint32_t instructions;
+};
+#define NC_READY 0x324e554f43434eull
 
-enum { MAX_RANGES = 64, PAGE = 4096 };
+enum { MAX_RANGES = 64, PAGE = 4096, SIZES_PER_BLOCK = 64, MAX_BLOCKS = 1 << 20 };
 static struct nc_count *count;
+static struct nc_block *blocks; /* NULL without a profile */
+static uint8_t *sizes;
+static uint64_t max_blocks, n_sizes;
 static uint64_t from[MAX_RANGES], to[MAX_RANGES];
 static size_t n_from, n_to;
 static _Bool repeats;
@@ -100,30 +117,78 @@ static _Bool repeats_itself(const struct qemu_plugin_insn *insn)
     return repeat && i < size && ((code[i] >= 0xa4 && code[i] <= 0xa7) || (code[i] >= 0xaa && code[i] <= 0xaf));
 }
 
-/* Called at each repetition. It is another one of the same instruction when nothing else has been executed since: who
- * comes back to it any other way has executed at least a jump. */
+/* Whether a repetition is another one of the same instruction, which it is when nothing else has been executed since:
+ * who comes back to it any other way has executed at least a jump. If it is not, it is counted. */
+static _Bool again(uint64_t address)
+{
+    if (address == repeated_at && count->executed == repeated_count)
+        return 1;
+    repeated_at = address;
+    repeated_count = ++count->executed;
+    return 0;
+}
+
+/* Called at each repetition. */
 static void repeated(unsigned int vcpu, void *address)
 {
     (void)vcpu;
-    if ((uint64_t)address == repeated_at && count->executed == repeated_count)
-        return;
-    repeated_at = (uint64_t)address;
-    repeated_count = ++count->executed;
+    again((uint64_t)address);
+}
+
+/* The same for an instruction with an entry in the table. */
+static void repeated_block(unsigned int vcpu, void *entry)
+{
+    struct nc_block *block = entry;
+    (void)vcpu;
+    if (!again(block->start))
+        block->executed++;
+}
+
+/* Put an instruction behind the last one of `block`, or of a new entry when that is NULL. NULL when there is no room. */
+static struct nc_block *append(struct nc_block *block, const struct qemu_plugin_insn *insn)
+{
+    if ((!block && count->blocks >= max_blocks) || n_sizes >= max_blocks * SIZES_PER_BLOCK) {
+        count->overflow = 1;
+        return NULL;
+    }
+    if (!block) {
+        block = &blocks[count->blocks++];
+        block->start = qemu_plugin_insn_vaddr(insn);
+        block->first = (uint32_t)n_sizes;
+    }
+    sizes[n_sizes++] = (uint8_t)qemu_plugin_insn_size(insn);
+    block->instructions++;
+    return block;
 }
 
 static void translated(plugin_id id, struct qemu_plugin_tb *tb)
 {
     (void)id;
     uint64_t inside = 0;
+    struct nc_block *block = NULL;
     for (size_t i = 0, n = qemu_plugin_tb_n_insns(tb); i < n; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         uint64_t address = qemu_plugin_insn_vaddr(insn);
-        if (!counted(address))
+        if (!counted(address)) {
+            block = NULL;
             continue;
-        if (repeats && repeats_itself(insn))
-            qemu_plugin_register_vcpu_insn_exec_cb(insn, repeated, CB_NO_REGS, (void *)address);
-        else
-            inside++;
+        }
+        if (repeats && repeats_itself(insn)) {
+            block = blocks ? append(NULL, insn) : NULL;
+            if (block)
+                qemu_plugin_register_vcpu_insn_exec_cb(insn, repeated_block, CB_NO_REGS, block);
+            else
+                qemu_plugin_register_vcpu_insn_exec_cb(insn, repeated, CB_NO_REGS, (void *)address);
+            block = NULL;
+            continue;
+        }
+        inside++;
+        if (blocks) {
+            struct nc_block *last = block;
+            block = append(last, insn);
+            if (block && block != last)
+                qemu_plugin_register_vcpu_tb_exec_inline(tb, INLINE_ADD_U64, &block->executed, 1);
+        }
     }
     if (inside)
         qemu_plugin_register_vcpu_tb_exec_inline(tb, INLINE_ADD_U64, &count->executed, inside);
@@ -160,16 +225,23 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct qemu_info *info, int a
             n_to++;
         else if (!strcmp(argv[i], "repeats=on"))
             repeats = 1;
-        else if (!number(argv[i], "fd", &fd))
+        else if (!number(argv[i], "fd", &fd) && !number(argv[i], "blocks", &max_blocks))
             return fail(argv[i]);
     }
     if (!fd || !n_from || n_from != n_to)
         return fail("fd=N,from=ADDRESS,to=ADDRESS are needed");
     enum { READ = 1, WRITE = 2, SHARED = 1 }; /* the same on every Linux that qemu runs on but MIPS and Alpha */
-    count = mmap(NULL, PAGE, READ | WRITE, SHARED, (int)fd, 0);
+    if (max_blocks > MAX_BLOCKS)
+        return fail("too many blocks");
+    size_t table = max_blocks * sizeof(struct nc_block);
+    count = mmap(NULL, PAGE + table + max_blocks * SIZES_PER_BLOCK, READ | WRITE, SHARED, (int)fd, 0);
     if (count == (void *)-1)
         return fail("fd cannot be mapped");
     close((int)fd);
+    if (max_blocks) {
+        blocks = (struct nc_block *)((char *)count + PAGE);
+        sizes = (uint8_t *)blocks + table;
+    }
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
     count->ready = NC_READY;
     return 0;

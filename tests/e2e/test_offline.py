@@ -20,7 +20,7 @@ ITEM_KEYS = {
 }  # fmt: skip
 TIMING_KEYS = {
     "native", "candidate_ns", "reference_ns", "speedup", "speedup_ci", "outcome", "instructions",
-    "reference_instructions",
+    "reference_instructions", "hot_lines",
 }  # fmt: skip
 SAMPLE = ("s000", "s111", "s221", "s311", "s421", "s452", "s491", "va", "vdotr", "vif")
 """Loops of every kind: stores, reductions, gathers, conditions, aliases."""

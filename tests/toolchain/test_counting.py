@@ -13,15 +13,17 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from pytest_neucomback import counting
-from pytest_neucomback.counting import count_instructions
-from pytest_neucomback.errors import HarnessError, ToolMissing
+from pytest_neucomback.counting import Profile, count_instructions, profile
+from pytest_neucomback.errors import HarnessError, ProfileTooLarge, ToolMissing
 from pytest_neucomback.glue import argument_slots
 from pytest_neucomback.inputs import Vector, draw
+from pytest_neucomback.judge import Judge, JudgeSettings
 from pytest_neucomback.tasks import Task
 from pytest_neucomback.toolchain import Build, Plan, Toolchain
 
 MakeTask = Callable[[str, str, str], Task]
 Count = Callable[..., int]
+Profiled = Callable[..., Profile]
 
 SPIN_C = """\
 extern unsigned char to[5000], from[5000];
@@ -85,6 +87,28 @@ def count(toolchain: Toolchain, spin: Task, tmp_path: Path) -> Count:
     return run
 
 
+@pytest.fixture
+def profiled(toolchain: Toolchain, spin: Task, tmp_path: Path) -> Profiled:
+    """Builds assembly for ``spin`` and profiles it on the given fixed vectors, twice, against what is counted."""
+    try:
+        _ = toolchain.plugin_emulator
+    except ToolMissing as error:
+        pytest.skip(str(error))
+
+    def run(assembly: str, *fixed: int) -> Profile:
+        build = toolchain.build_candidate(spin, assembly, tmp_path)
+        assert isinstance(build, Build), build
+        vectors = [draw(build.plan, f"fixed:{number}") for number in fixed]
+        where = {"arch": toolchain.arch.name, "cache": toolchain.cache}
+        found, again = (profile(build, vectors, **where) for _ in range(2))  # type: ignore[arg-type]
+        assert found == again
+        assert sum(found.lines.values()) == found.instructions
+        assert found.instructions == count_instructions(build, vectors, **where)  # type: ignore[arg-type]
+        return found
+
+    return run
+
+
 def arguments(plan: Plan, *fixed: int) -> list[int]:
     return [draw(plan, f"fixed:{number}").args[0] & 0xFFFFFFFF for number in fixed]
 
@@ -141,6 +165,135 @@ def test_repeated_string_instruction_is_one(native: Toolchain, spin: Task, tmp_p
     vectors = [draw(build.plan, f"fixed:{number}") for number in range(3)]
     counts = [count_instructions(build, [v], arch="x86_64", cache=native.cache) for v in vectors]
     assert counts == [1 + 9 * 10 + 1 + 2 + 1 + 1 + 1] * 3
+
+
+# --- by line ----------------------------------------------------------------------------------------------------------
+
+
+def test_profile_of_a_loop(profiled: Profiled, arch: str) -> None:
+    """Three lines n times, what is before and behind them once a call; the same where the loop is entered again."""
+    loop = HEAD + LOOPS[arch] + "    ret\n"
+    for number, n in enumerate(CASES):
+        assert profiled(loop, number) == Profile(2 + 3 * n, {4: 1, 5: n, 6: n, 7: n, 8: 1})
+    n = sum(CASES)
+    found = profiled(loop, 0, 1, 2)
+    assert found.lines == {4: 3, 5: n, 6: n, 7: n, 8: 3}
+    assert found.hottest(2) == ((5, n), (6, n))
+    assert found.hottest(8) == ((5, n), (6, n), (7, n), (4, 3), (8, 3))
+    assert profiled(loop) == Profile(0, {})
+
+
+TWO = {"x86_64": "nop; nop", "aarch64": "nop; nop", "riscv64": "li a1, 0x12345"}
+"""A line that makes two instructions."""
+
+
+def test_profile_of_several_sections(profiled: Profiled, arch: str) -> None:
+    """Lines of several instructions, empty ones, and code that the linker puts elsewhere."""
+    text = HEAD + f"\n    {TWO[arch]}\n" + JUMP[arch].format("away") + "back:\n    ret\n"
+    text += AWAY[arch].format("away", "back")
+    assert profiled(text, 0, 1) == Profile(12, {5: 4, 6: 2, 8: 2, 11: 2, 12: 2})
+
+
+@pytest.mark.parametrize("callee", ["memcpy", "ping"])
+def test_profile_with_calls(profiled: Profiled, arch: str, callee: str) -> None:
+    """The line that calls has the call alone, and every line is executed once a call."""
+    found = profiled(HEAD + COPY[arch].format(callee), 0, 1, 2)
+    assert found.instructions == 3 * COPY_INSTRUCTIONS[arch]
+    # The three that are two instructions each are of riscv64.
+    assert sorted(set(found.lines.values())) == ([3, 6] if arch == "riscv64" else [3])
+
+
+def test_profile_of_what_clang_assembles(profiled: Profiled, arch: str) -> None:
+    """Its line table is of another version and has a row for each instruction."""
+    text = HEAD + "    .addrsig\n    .addrsig_sym spin\n" + LOOPS[arch] + "    ret\n"
+    assert profiled(text, 0).lines == {6: 1, 7: 1000, 8: 1000, 9: 1000, 10: 1}
+
+
+def test_profile_of_lines_that_are_not_the_candidates(
+    profiled: Profiled, arch: str, toolchain: Toolchain, spin: Task
+) -> None:
+    """Lines of another file, and a build without any: counted all the same."""
+    own = HEAD + '    .file 1 "other.c"\n    .loc 1 2\n' + LOOPS[arch] + "    ret\n"
+    assert profiled(own, 0) == Profile(3002, {None: 3002})
+    assert profiled(own, 0).hottest(8) == ()
+    golden = toolchain.golden(spin)
+    vectors = [draw(golden.plan, "fixed:0")]
+    found = profile(golden, vectors, arch=arch, cache=toolchain.cache)
+    assert found.lines == {None: count_instructions(golden, vectors, arch=arch, cache=toolchain.cache)}
+
+
+@pytest.mark.parametrize("arch", ["x86_64"], scope="session")
+def test_profile_with_a_broken_line_table(profiled: Profiled, toolchain: Toolchain, arch: str) -> None:
+    """Who writes debug information of his own has no lines, and nothing else comes of it."""
+    broken = '    .section .debug_line, "", @progbits\n    .zero 3, 255\n    .section .debug_info\n    .zero 99, 7\n'
+    text = HEAD + '    .file 1 "candidate.s"\n    .loc 1 2\n' + LOOPS[arch] + "    ret\n"
+    assert profiled(text, 0).lines == {2: 3002}
+    assert profiled(text + broken, 0).lines == {None: 3002}
+
+
+def test_profile_of_repeated_string_instructions(native: Toolchain, spin: Task, tmp_path: Path) -> None:
+    """One for each time they are come to, as in the count."""
+    text = HEAD + (
+        "    movl $9, %edx\n1:  movl $50, %ecx\n    leaq to(%rip), %rdi\n    rep stosb\n    rep stosb\n    decl %edx\n"
+        "    jnz 1b\n    ret\n"
+    )  # fmt: skip
+    build = native.build_candidate(spin, text, tmp_path)
+    assert isinstance(build, Build), build
+    found = profile(build, [draw(build.plan, "fixed:0")], arch="x86_64", cache=native.cache)
+    assert found == Profile(2 + 6 * 9, {4: 1, **dict.fromkeys(range(5, 11), 9), 11: 1})
+
+
+def test_profile_that_is_too_large(
+    count: Count, profiled: Profiled, arch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More blocks, or more instructions in them, than the table takes: an error, and a count all the same."""
+    loop = HEAD + LOOPS[arch] + "    ret\n"
+    monkeypatch.setattr(counting, "MAX_BLOCKS", 3)
+    assert profiled(loop, 0).lines[5] == 1000  # up to the first jump, the loop, the return
+    monkeypatch.setattr(counting, "MAX_BLOCKS", 2)
+    message = r"^no profile of spin: it runs through more than {} blocks of code or {} instructions$"
+    with pytest.raises(ProfileTooLarge, match=message.format(2, 128)):
+        profiled(loop, 0)
+    assert count(loop, 0) == 3002
+    monkeypatch.setattr(counting, "MAX_BLOCKS", 1)
+    assert profiled(HEAD + "    nop\n" * 63 + "    ret\n", 0).instructions == 64
+    with pytest.raises(ProfileTooLarge, match=message.format(1, 64)):
+        profiled(HEAD + "    nop\n" * 64 + "    ret\n", 0)
+
+
+def test_table_that_the_guest_has_spoiled() -> None:
+    """What no plugin writes is refused, however it is wrong."""
+    with counting._Counter(4) as counter:
+        table = counting.np.frombuffer(counter._map, counting._BLOCK, 4, offset=counting._PAGE)
+        counter._page.blocks = 1
+        table[0] = (0x1000, 5, 250, 20)
+        assert sum(counter.executed_at().values()) == 5 * 6, "sizes end with the table"
+        table[0] = (0x1000, 5, 0, 4 * 64 + 1)
+        with pytest.raises(HarnessError, match="makes no sense"):
+            counter.executed_at()
+        table[0] = (0x1000, 5, 0, 1)
+        counter._page.blocks = 5
+        with pytest.raises(HarnessError, match="makes no sense"):
+            counter.executed_at()
+
+
+@pytest.mark.parametrize("arch", ["aarch64"], scope="session")
+def test_hot_lines_of_a_timing(
+    count: Count, toolchain: Toolchain, spin: Task, arch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timing names the hottest lines, the same each time; where they do not fit, it has the count alone."""
+    judge = Judge(JudgeSettings(7, 4), {arch: toolchain})
+    text = HEAD + "    nop\n" * 9 + LOOPS[arch] + "    ret\n"
+    first, second = (judge.time(spin, arch, text) for _ in range(2))
+    assert len(first.hot_lines) == 8
+    assert [line for line, _ in first.hot_lines] == [14, 15, 16, 4, 5, 6, 7, 8]
+    assert first.hot_lines[0][1] > 1000
+    assert first.hot_lines == second.hot_lines
+    assert first.instructions == second.instructions == 4 * 11 + 3 * first.hot_lines[0][1]
+    assert first.as_json()["hot_lines"][0] == [14, first.hot_lines[0][1]]
+    monkeypatch.setattr(counting, "MAX_BLOCKS", 1)
+    without = judge.time(spin, arch, text)
+    assert (without.instructions, without.hot_lines) == (first.instructions, ())
 
 
 # --- against another emulator ---------------------------------------------------------------------------------------

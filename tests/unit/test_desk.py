@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from pytest_neucomback.desk import FAILURES_TO_GIVE_UP, FIRST_REPLY_TOKENS, Desk
+from pytest_neucomback.desk import FAILURES_TO_GIVE_UP, FIRST_REPLY_TOKENS, Desk, measurement_text
 from pytest_neucomback.errors import BudgetSpent, ModelUnavailable
 from pytest_neucomback.models import ApiModel, ModelSpec
 from pytest_neucomback.options import Settings
-from pytest_neucomback.types import ModelRequest, Reply, Usage
+from pytest_neucomback.prompts import Prompt
+from pytest_neucomback.types import ModelRequest, Reply, Timing, Usage
 
 
 class Paid:
@@ -211,3 +212,61 @@ def test_waiting_for_the_budget_ends_with_the_model(tmp_path: Path) -> None:
     answers = ask_many(desk, model, 10)
     assert [type(a) for a in answers] == [ModelUnavailable] * 10
     assert len(model.asked) == FAILURES_TO_GIVE_UP
+
+
+# --- what an optimisation prompt says of a timing ---------------------------------------------------------------------
+
+MEASURED = "Measured: 1.23e+03 ns a call; clang-O3 takes 1.11e+03 ns: speed-up 0.900 (99 % interval 0.890 to 0.910)."
+COUNTED = (
+    "Executed instructions on the same inputs, called functions not included: 1000 by the current assembly, 800 by "
+    "clang-O3, a ratio of 1.250."
+)
+ASSEMBLY = "    .globl f\nf:\n\n\n\n1:\taddss  (%rax), %xmm0 # sum\n    jnz 1b\n    ret\n"
+
+
+def measured(**changed: Any) -> Timing:
+    counts: dict[str, Any] = {"instructions": 1000, "reference_instructions": 800, "reference": "clang-O3"}
+    return Timing(True, 1234.5, 1111.0, 0.9, (0.89, 0.91), "slower", **{**counts, **changed})
+
+
+def test_a_measurement_without_counts_is_of_time_alone() -> None:
+    """Nothing is said of what is not known."""
+    for missing in ("instructions", "reference_instructions"):
+        assert measurement_text(measured(**{missing: None}), ASSEMBLY) == MEASURED
+    plain = Timing(True, 2.0, 3.0, 1.5, None, None)
+    assert measurement_text(plain, ASSEMBLY) == "Measured: 2 ns a call; the reference takes 3 ns: speed-up 1.500."
+
+
+def test_a_measurement_with_counts_quotes_the_hot_lines() -> None:
+    """Numbers are those of the assembly as the prompt shows it; what is below a percent is not hot."""
+    timing = measured(hot_lines=((6, 506), (7, 489), (8, 4)))
+    assert measurement_text(timing, ASSEMBLY) == (
+        f"{MEASURED}\n\n{COUNTED}\n\nLines of the current assembly that most of them come from:\n"
+        "- line 4, 51 % of executed instructions: 1: addss (%rax), %xmm0 # sum\n"
+        "- line 5, 49 % of executed instructions: jnz 1b"
+    )
+
+
+@pytest.mark.parametrize("lines", [(), ((6, 4),), ((3, 500),), ((700, 500),)], ids=["none", "cold", "blank", "beyond"])
+def test_lines_that_say_nothing_are_not_quoted(lines: tuple[tuple[int, int], ...]) -> None:
+    """Neither is anything without the assembly at hand."""
+    assert measurement_text(measured(hot_lines=lines), ASSEMBLY) == f"{MEASURED}\n\n{COUNTED}"
+    assert measurement_text(measured(hot_lines=((6, 506),)), "") == f"{MEASURED}\n\n{COUNTED}"
+
+
+def test_a_measurement_is_bounded() -> None:
+    """Long lines are cut."""
+    text = measurement_text(measured(hot_lines=tuple((n, 100) for n in range(1, 9))), "x" * 5_000 + "\n" + ASSEMBLY * 9)
+    assert "- line 1, 10 % of executed instructions: " + "x" * 120 + "\n" in text
+    assert len(text) < 1_000
+
+
+def test_the_line_that_is_quoted_has_its_number_in_the_prompt() -> None:
+    """Blank lines in a row are closed up in messages, at the beginning of the assembly as well."""
+    templates = {"optimise": "Speed up:\n\n```assembly\n${assembly}\n```\n"}
+    for assembly in (ASSEMBLY, "\n\n\n" + ASSEMBLY, ASSEMBLY.replace("\n\n\n", "\n \n\n")):
+        hot = assembly.split("\n").index("    jnz 1b") + 1
+        text = measurement_text(measured(hot_lines=((hot, 500),)), assembly)
+        number = int(text.partition("- line ")[2].partition(",")[0])
+        message = Prompt("p", templates).render("optimise", {"assembly": assembly.rstrip()})
+        assert message.partition("```assembly\n")[2].split("\n")[number - 1].strip() == "jnz 1b"

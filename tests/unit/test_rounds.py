@@ -77,9 +77,9 @@ class Bench:
             ratio = (one.speedup or 0) / (other.speedup or 1)
             return dataclasses.replace(timing(ratio), outcome="faster" if ratio >= 1.01 else "tied")
 
-        def measurement(reply_key: str, measured: Timing) -> str:
+        def measurement(reply_key: str, measured: Timing, assembly: str) -> str:
             self.measured.append(reply_key)
-            return f"speed-up of {reply_key}: {measured.speedup}"
+            return f"speed-up of {reply_key} with {label_of(assembly)}: {measured.speedup}"
 
         async def reference() -> str:
             return self.reference
@@ -255,9 +255,10 @@ def test_a_faster_optimisation_replaces_the_candidate() -> None:
     assert trajectory.initial_timing.speedup == 0.5
     assert bench.measured == ["key1", "key2"]
     assert "# a" in bench.asked[1][-1]["content"]
-    assert "speed-up of key1: 0.5" in bench.asked[1][-1]["content"]
+    assert "speed-up of key1 with a: 0.5" in bench.asked[1][-1]["content"]
     assert "REF" in bench.asked[1][-1]["content"]
     assert "# b" in bench.asked[2][-1]["content"]
+    assert "speed-up of key2 with b: 0.9" in bench.asked[2][-1]["content"]
 
 
 @pytest.mark.parametrize("speedup", [0.4, 0.5, 0.504])

@@ -85,6 +85,8 @@ class Guest:
         self.control: Control
         self.memory: dict[str, Bytes] = {}
         """Whole mapping of every object, by name; live."""
+        self.stack_shift = 0
+        """How many times 16 bytes lower than usual the stack of timed calls begins, below 256."""
         self._masks = 0
         """Bytes of masks in use."""
         self.alive = True
@@ -245,6 +247,7 @@ class Guest:
         """
         control = self.control
         control.n_samples, control.reps, control.seed, control.empty = samples, reps, seed, int(empty)
+        control.stack_shift = self.stack_shift
         result = self._command_byte(b"t", limit_s)
         if result.status != "done":
             raise HarnessError(f"a timing batch ended with {result.status}")

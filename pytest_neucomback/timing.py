@@ -197,7 +197,7 @@ def _one_launch(
         guests = [stack.enter_context(Guest(b, emulator=(), sandbox=sandbox, restore=True, cpu_s=600)) for b in pair]
         for guest in guests:
             guest.load(vector)
-            guest.control.stack_shift = 0 if settings.estimator == "paper" else rng.randrange(PLACES)
+            guest.stack_shift = 0 if settings.estimator == "paper" else rng.randrange(PLACES)
         pairs, walls, reps = _samples(guests, vector, settings, checks, rng)
         seen.switches += sum(guest.switches() for guest in guests)
         if wrong := checks.unseen(guests[0]):

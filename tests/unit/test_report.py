@@ -254,3 +254,12 @@ def test_costs_for_people(cost: float, text: str) -> None:
 def test_durations_for_people(seconds: float, text: str) -> None:
     """Rounded before it is split."""
     assert human_duration(seconds) == text
+
+
+def test_tasks_without_inputs_are_reported_apart() -> None:
+    """They are named below the table, and only where something was timed."""
+    free = [replace(PLAIN, task="folded", timing=FASTER, input_free=True)]
+    lines = summary_table(summarise(records() + free), width=None)
+    assert any(line.startswith("folded: without inputs") and "left out of speed-ups" in line for line in lines)
+    untimed = summary_table(summarise([replace(PLAIN, task="folded", timing=EMULATED, input_free=True)]), width=None)
+    assert not any("without inputs" in line for line in untimed)

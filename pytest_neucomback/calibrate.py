@@ -43,7 +43,7 @@ OTHER_FACTOR = 100
 SHARE_ON_VECTORS = 0.05
 """Of all mutants, at most this part may count as equivalent by vectors alone."""
 
-OTHER_BUDGET_S = 120.0
+OTHER_BUDGET_S = 300.0
 """For all survivors of one compiler's code of a task. Where that is too short they have to be read."""
 
 PROOF, READING, VECTORS = "proof", "reading", "other vectors"

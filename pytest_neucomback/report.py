@@ -189,7 +189,7 @@ def _columns(summaries: Sequence[Summary]) -> list[_Column]:
         _Column("speed-up", lambda summary: _number(summary.median_speedup, "\N{MULTIPLICATION SIGN}"), rank=2),
         _Column("geometric mean", _geomean, rank=8),
         _Column("no slower", _no_slower, rank=8),
-        _Column("instructions", lambda summary: _number(summary.instruction_ratio, "\N{MULTIPLICATION SIGN}"), rank=2),
+        _Column("instructions", lambda summary: _number(summary.instruction_ratio, "\N{MULTIPLICATION SIGN}"), rank=3),
         _Column("tokens in/out", _tokens, rank=7),
         _Column("cost", _cost, rank=4),
     ]

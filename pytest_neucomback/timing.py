@@ -1,10 +1,10 @@
 """Candidate against reference in driver-measured kernel time.
 
 Paired: several launches, each with a fresh process for either side, samples interleaved in random order; per launch
-the median log-ratio; a t-interval over launches. Each process has a bias of its own of up to a few per cent, most of
-it from where code, stack and memory happen to lie; so launches, not samples, are what the interval is over, and each
-launch has both programs linked anew at other addresses, with the stack begun elsewhere (Mytkowicz et al., ASPLOS 2009;
-Curtsinger and Berger, ASPLOS 2013).
+the median log-ratio; a trimmed t-interval over launches. Each process has a bias of its own of up to a few per cent,
+most of it from where code, stack and memory happen to lie; so launches, not samples, are what the interval is over, and
+each launch has both programs linked anew at other addresses, with the stack begun elsewhere (Mytkowicz et al., ASPLOS
+2009; Curtsinger and Berger, ASPLOS 2013).
 
 The interval is looked at after each number of launches of ``LOOKS``, until the answer is clear: the interval leaves 1
 out and the effect is large enough, or all of the interval is below the smallest effect. The error that is allowed for
@@ -31,12 +31,14 @@ from .runner import Batch, Guest
 from .toolchain import Build, Placement
 from .types import Timing
 
-LOOKS: tuple[int, ...] = (5, 8, 12, 16)
+LOOKS: tuple[int, ...] = (5, 8, 12, 16, 24)
 """Launches after which the interval is looked at; the last is the most there are."""
-T: dict[int, float] = {4: 9.465, 5: 6.758, 6: 5.604, 7: 4.981, 8: 4.595, 9: 4.334, 10: 4.146, 12: 3.895, 15: 3.675,
-                        16: 3.624, 20: 3.481, 24: 3.393}  # fmt: skip
-"""Student's t by number of launches for an error of 0.25 %, both sides: a quarter of 1 %, for four looks."""
-SAMPLES_PER_LAUNCH = 21
+T: dict[int, float] = {4: 10.215, 5: 7.173, 6: 5.893, 7: 5.208, 8: 4.785, 9: 4.501, 10: 4.297, 12: 4.025, 15: 3.787,
+                       16: 3.733, 20: 3.579, 24: 3.485}  # fmt: skip
+"""Student's t by number of observations for an error of 0.2 %, both sides: a fifth of 1 %, for five looks."""
+TRIMMED_FROM, TRIMMED_SHARE = 8, 0.2
+"""From so many launches on, this share of them is trimmed at either end."""
+SAMPLES_PER_LAUNCH = 31
 SAMPLE_NS = 150_000.0
 """Kernel time a sample aims for."""
 LAUNCH_NS = 190e6
@@ -149,9 +151,18 @@ class _Seen:
         """How often processes were put aside while they wanted to run."""
 
     def interval(self) -> tuple[float, float, float]:
-        """Lower end, centre and upper end of the speed-up."""
-        centre = statistics.mean(self.ratios)
-        half = T[len(self.ratios)] * statistics.stdev(self.ratios) / math.sqrt(len(self.ratios))
+        """Lower end, centre and upper end of the speed-up.
+
+        A trimmed mean with its standard error from the winsorised variance (Tukey and McLaughlin 1963; Yuen 1974): a
+        neighbour on the same core that comes or goes in the middle of a launch spoils that launch and not the answer.
+        """
+        ordered, count = sorted(self.ratios), len(self.ratios)
+        cut = trimmed(count)
+        kept = ordered[cut : count - cut]
+        winsorised = [kept[0]] * cut + kept + [kept[-1]] * cut
+        centre = statistics.fmean(kept)
+        error = statistics.stdev(winsorised) / ((1 - 2 * cut / count) * math.sqrt(count))
+        half = T[len(kept)] * error
         return math.exp(centre - half), math.exp(centre), math.exp(centre + half)
 
     def outcome(self, min_effect: float) -> Literal["faster", "tied", "slower"] | None:
@@ -177,6 +188,11 @@ class _Seen:
         if self.switches > len(self.ratios):
             words.append(f"other programs interrupted it {self.switches} times: time on a quieter machine")
         return "; ".join(words)
+
+
+def trimmed(launches: int) -> int:
+    """How many launches are left out at either end."""
+    return int(launches * TRIMMED_SHARE) if launches >= TRIMMED_FROM else 0
 
 
 def _somewhere(rng: random.Random) -> Placement:

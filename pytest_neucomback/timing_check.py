@@ -19,7 +19,7 @@ from typing import Any
 from .judge import Judge, JudgeSettings
 from .metrics import wilson_interval
 from .tasks import Task
-from .timing import T, TimingSettings
+from .timing import T, TimingSettings, trimmed
 from .toolchain import Toolchain
 from .types import Timing
 
@@ -119,7 +119,9 @@ def _measurement(task: str, timing: Timing, wall_s: float) -> Measurement:
     low, high = timing.speedup_ci
     half = math.log(high / low) / 2
     # Found when the lower end clears 1: the estimate is that far above the true effect or less in 9 of 10 cases.
-    visible = max(TimingSettings().min_effect, half * (1 + _NORMAL_90 / T[timing.launches]))
+    visible = max(
+        TimingSettings().min_effect, half * (1 + _NORMAL_90 / T[timing.launches - 2 * trimmed(timing.launches)])
+    )
     return Measurement(task, timing.outcome, timing.speedup, half, visible, timing.launches, wall_s, timing.note)
 
 

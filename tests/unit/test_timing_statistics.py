@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from pytest_neucomback.timing import LOOKS, T, _Seen
+from pytest_neucomback.timing import LOOKS, T, _Seen, trimmed
 
 
 def seen(ratios: list[float]) -> _Seen:
@@ -19,17 +19,17 @@ def seen(ratios: list[float]) -> _Seen:
 
 @pytest.mark.parametrize("launches", T)
 def test_quantiles_leave_out_what_they_promise(launches: int) -> None:
-    """The tails of Student's density beyond the tabled points, integrated numerically, hold 0.25 %."""
+    """The tails of Student's density beyond the tabled points, integrated numerically, hold 0.2 %."""
     freedom = launches - 1
     scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
     steps = 20_000
     width = T[launches] / steps
     inside = sum((1 + ((i + 0.5) * width) ** 2 / freedom) ** (-(freedom + 1) / 2) for i in range(steps)) * width * scale
-    assert 1 - 2 * inside == pytest.approx(0.0025, abs=5e-6)
+    assert 1 - 2 * inside == pytest.approx(0.002, abs=5e-6)
 
 
 def test_there_is_a_quantile_for_every_look() -> None:
-    assert set(LOOKS) <= set(T)
+    assert {n - 2 * trimmed(n) for n in LOOKS} <= set(T)
     assert sorted(LOOKS) == list(LOOKS)
 
 
@@ -65,3 +65,28 @@ def test_an_effect_below_the_smallest_is_no_win() -> None:
     assert seen(ratios).outcome(0.01) == "tied"
     assert seen(ratios).outcome(0.004) == "faster"
     assert seen([-r for r in ratios]).outcome(0.004) == "slower"
+
+
+def test_spoiled_launches_do_not_spoil_the_answer() -> None:
+    """Two of twelve launches that are off by half neither hide a real difference nor make one up."""
+    rng = random.Random(3)
+    quiet = [rng.gauss(0, 0.001) for _ in range(10)]
+    assert seen([*quiet, 0.4, 0.5]).outcome(0.01) == "tied"
+    assert seen([*(r - 0.03 for r in quiet), 0.4, 0.5]).outcome(0.01) == "slower"
+
+
+def test_the_same_code_with_wild_launches_is_rarely_called_faster() -> None:
+    """A fifth of launches with ten times the noise keeps false answers below 1 %."""
+    rng = random.Random(4)
+
+    def measured() -> str:
+        ratios: list[float] = []
+        for number in LOOKS:
+            ratios += [rng.gauss(0, 0.1 if rng.random() < 0.2 else 0.01) for _ in range(number - len(ratios))]
+            if outcome := seen(ratios).outcome(0.01):
+                return outcome
+        return "tied"
+
+    outcomes = Counter(measured() for _ in range(3000))
+    assert outcomes["faster"] <= 24
+    assert outcomes["slower"] <= 24

@@ -28,7 +28,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +112,7 @@ def used() -> float:
     )
 
 
-def a_a(bench: Bench, passes: int) -> list[dict[str, Any]]:
-    rows = []
+def a_a(bench: Bench, passes: int, rows: list[dict[str, Any]], keep: Callable[[], None]) -> None:
     for number in range(1, passes + 1):
         for place, task in enumerate(bench.tasks, 1):
             start, cpu = time.monotonic(), used()
@@ -128,8 +127,8 @@ def a_a(bench: Bench, passes: int) -> list[dict[str, Any]]:
                     "paper_speedup": paper.speedup,
                 }
             )  # fmt: skip
+            keep()
             _progress(f"A/A pass {number}/{passes}, {place}/{len(bench.tasks)}")
-    return rows
 
 
 def power(bench: Bench, ns: dict[str, float], slowdown: float) -> list[dict[str, Any]]:
@@ -204,14 +203,19 @@ def main() -> None:
     for task in tasks:  # trusted builds are made once per machine, not per run
         toolchain.reference(task)
     result: dict[str, Any] = {"condition": arguments.condition, "passes": arguments.passes, "power": {}}
+
+    def keep() -> None:
+        if arguments.json:
+            arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
     with hog(arguments.condition == "hog"):
-        result["a_a"] = a_a(bench, arguments.passes)
+        result["a_a"] = []
+        a_a(bench, arguments.passes, result["a_a"], keep)
         ns = {r["task"]: r["ns"] for r in result["a_a"]}
         if not arguments.no_power:
             result["power"] = {str(s): power(bench, ns, s) for s in SLOWDOWNS}
     print(("\n" if sys.stderr.isatty() else "") + table(result))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    keep()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Golden results are kept for the tasks judged last, so that several models on one
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import shutil
 import signal
@@ -466,15 +467,16 @@ class Judge:
             self._host_toolchain = native[:1]
         return self._host_toolchain[0] if self._host_toolchain else None
 
-    def _counted(self, toolchain: Toolchain, task: Task, assembly: str, reference_name: str, timing: Timing) -> Timing:
+    def _counted(
+        self, toolchain: Toolchain, task: Task, built: Callable[[], Build], reference_name: str, timing: Timing
+    ) -> Timing:
         """The timing with executed instructions of both sides, where something here can count them.
 
         The candidate's are told apart by line.
         """
         arch = toolchain.arch.name
-        folder = new_work_folder()
         try:
-            build = self._built_again(toolchain, task, assembly, folder)
+            build = built()
             # Their number does not depend on the clock, so that two runs count the same calls.
             wanted = min(COUNTED_VECTORS, fixed_count(build.plan))
             vectors = self._book(task, arch).defined(_drawn("fixed:", wanted), wanted)
@@ -508,8 +510,6 @@ class Judge:
             why = f"instructions not counted: {error}"
             # Where there is a time, a missing count is no loss worth words.
             return timing if timing.native else replace(timing, note=f"{timing.note}; {why}")
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _best_reference(self, toolchain: Toolchain, task: Task) -> str:
         """The fastest of ``BEST_OF``, each timed against the fastest so far; found once for a machine."""
@@ -541,82 +541,87 @@ class Judge:
         Raises HarnessError when the machinery fails or a candidate does otherwise than when it was judged.
         """
         toolchain = self.toolchains[arch]
-        if against is not None:
-            return self._timed(toolchain, task, assembly, against, "")
-        reference_name = self.settings.reference
-        if reference_name == BEST:
-            # Which is the fastest can only be told where there is a clock.
-            reference_name = self._best_reference(toolchain, task) if not toolchain.emulator else BEST_OF[0]
-        if toolchain.emulator:
-            note = f"{arch} is emulated here; its time says nothing"
-            timing = Timing(False, None, None, None, None, None, note=note)
-        else:
-            timing = self._timed(toolchain, task, assembly, None, reference_name)
-        return self._counted(toolchain, task, assembly, reference_name, timing) if self.settings.count else timing
-
-    def _timed(
-        self, toolchain: Toolchain, task: Task, assembly: str, against: str | None, reference_name: str
-    ) -> Timing:
-        """Raises HarnessError, as ``time`` does, also where there is no clock."""
-        arch = toolchain.arch.name
-        if toolchain.emulator:
+        if toolchain.emulator and against is not None:
             raise HarnessError(f"{arch} is emulated here, so no two candidates can be timed")
+        name = self.settings.reference if against is None else ""
+        if name == BEST:
+            # Which is the fastest can only be told where there is a clock.
+            name = self._best_reference(toolchain, task) if not toolchain.emulator else BEST_OF[0]
         folder = new_work_folder()
         try:
-            # Held once around everything: a thread that waits for the machine must not hold what judging threads need.
-            with machine_lock.shared():
-                build = self._built_again(toolchain, task, assembly, folder)
-                if against is None:
-                    reference = toolchain.reference(task, reference_name)
-                else:
-                    (folder / "other").mkdir()
-                    reference = self._built_again(toolchain, task, against, folder / "other")
-                book = self._book(task, arch)
-                prefix = f"timed:{self.settings.seed}:"
-                most = LOOKS[0]  # later launches take them again, with other last bits
-                timed, _ = book.drawn(_drawn(prefix, most), most, budget_s=1, at_least=1, deadline=None)
-                # Never used for a verdict: those begin at 0, and no run has this many.
-                (unseen,), _ = book.drawn(
-                    [f"fresh:{self.settings.seed}:{UNSEEN + i}" for i in range(1 + MAX_DISCARDED)],
-                    1, budget_s=1, at_least=1, deadline=None,
-                )  # fmt: skip
-            plan = build.plan
-
-            def differ(found: Findings | None) -> str | None:
-                return found.detail if found and found.outcome is Outcome.WRONG_OUTPUT else None
-
-            def same(candidate: Guest, other: Guest, vector: Vector) -> str | None:
-                return differ(oracle.compare(plan, vector, oracle.view(other), candidate, self._rule))
-
-            def right_on_unseen(guest: Guest) -> str | None:
-                guest.load(unseen.vector)
-                result = guest.call(LIMIT_FACTOR * unseen.golden_s + self._limit_floor_s)
-                if result.status != "done":
-                    return f"a call ended with {result.status}"
-                found = oracle.compare(plan, unseen.vector, unseen.snapshot, guest, self._rule)
-                return found.detail if found else None
-
-            def place(places: Sequence[tuple[Placement, Placement]]) -> list[tuple[Build, Build]]:
-                sides = zip(*places, strict=True)
-                ours, theirs = (
-                    toolchain.placed(b, folder, n, p)
-                    for n, b, p in zip(("ours", "theirs"), (build, reference), sides, strict=True)
-                )
-                return list(zip(ours, theirs, strict=True))
-
-            with machine_lock.exclusive():
-                timing = measure(
-                    (build, reference),
-                    place,
-                    [t.vector for t in timed],
-                    sandbox=self.settings.sandbox,
-                    settings=self.settings.timing,
-                    checks=Checks(same, right_on_unseen, self._rule.ulps == 0),
-                    seed=self.settings.seed,
-                )
-            return replace(timing, reference=reference_name)
+            built = functools.cache(lambda: self._built_again(toolchain, task, assembly, folder))
+            if toolchain.emulator:
+                note = f"{arch} is emulated here; its time says nothing"
+                timing = Timing(False, None, None, None, None, None, note=note)
+            else:
+                timing = self._timed(toolchain, task, built, against, name, folder)
+            counted = self.settings.count and against is None
+            return self._counted(toolchain, task, built, name, timing) if counted else timing
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _timed(
+        self,
+        toolchain: Toolchain,
+        task: Task,
+        built: Callable[[], Build],
+        against: str | None,
+        reference_name: str,
+        folder: Path,
+    ) -> Timing:
+        arch = toolchain.arch.name
+        # Held once around everything: a thread that waits for the machine must not hold what judging threads need.
+        with machine_lock.shared():
+            build = built()
+            if against is None:
+                reference = toolchain.reference(task, reference_name)
+            else:
+                (folder / "other").mkdir()
+                reference = self._built_again(toolchain, task, against, folder / "other")
+            book = self._book(task, arch)
+            prefix = f"timed:{self.settings.seed}:"
+            most = LOOKS[0]  # later launches take them again, with other last bits
+            timed, _ = book.drawn(_drawn(prefix, most), most, budget_s=1, at_least=1, deadline=None)
+            # Never used for a verdict: those begin at 0, and no run has this many.
+            (unseen,), _ = book.drawn(
+                [f"fresh:{self.settings.seed}:{UNSEEN + i}" for i in range(1 + MAX_DISCARDED)],
+                1, budget_s=1, at_least=1, deadline=None,
+            )  # fmt: skip
+        plan = build.plan
+
+        def differ(found: Findings | None) -> str | None:
+            return found.detail if found and found.outcome is Outcome.WRONG_OUTPUT else None
+
+        def same(candidate: Guest, other: Guest, vector: Vector) -> str | None:
+            return differ(oracle.compare(plan, vector, oracle.view(other), candidate, self._rule))
+
+        def right_on_unseen(guest: Guest) -> str | None:
+            guest.load(unseen.vector)
+            result = guest.call(LIMIT_FACTOR * unseen.golden_s + self._limit_floor_s)
+            if result.status != "done":
+                return f"a call ended with {result.status}"
+            found = oracle.compare(plan, unseen.vector, unseen.snapshot, guest, self._rule)
+            return found.detail if found else None
+
+        def place(places: Sequence[tuple[Placement, Placement]]) -> list[tuple[Build, Build]]:
+            sides = zip(*places, strict=True)
+            ours, theirs = (
+                toolchain.placed(b, folder, n, p)
+                for n, b, p in zip(("ours", "theirs"), (build, reference), sides, strict=True)
+            )
+            return list(zip(ours, theirs, strict=True))
+
+        with machine_lock.exclusive():
+            timing = measure(
+                (build, reference),
+                place,
+                [t.vector for t in timed],
+                sandbox=self.settings.sandbox,
+                settings=self.settings.timing,
+                checks=Checks(same, right_on_unseen, self._rule.ulps == 0),
+                seed=self.settings.seed,
+            )
+        return replace(timing, reference=reference_name)
 
 
 @dataclass(frozen=True)

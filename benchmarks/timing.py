@@ -36,6 +36,7 @@ from pytest_neucomback.arches import host_arch
 from pytest_neucomback.judge import Judge, JudgeSettings
 from pytest_neucomback.tasks import Task, load_suites
 from pytest_neucomback.timing import TimingSettings
+from pytest_neucomback.timing_check import half_width
 from pytest_neucomback.toolchain import Toolchain, check_tools
 from pytest_neucomback.types import Timing
 
@@ -97,12 +98,6 @@ class Bench:
         assert spun.candidate_ns is not None
         assert plain.candidate_ns is not None
         return (spun.candidate_ns - plain.candidate_ns) / SPIN_ROUNDS
-
-
-def half_width(timing: Timing) -> float:
-    assert timing.speedup_ci is not None
-    low, high = timing.speedup_ci
-    return math.log(high / low) / 2
 
 
 def used() -> float:

@@ -12,7 +12,7 @@ import math
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
@@ -361,13 +361,8 @@ def _is_no_slower(record: Record) -> bool:
 def _fast_p(perf_judged: Sequence[Record]) -> dict[float, float] | None:
     if not perf_judged:
         return None
-    sure: list[float] = []
-    for record in perf_judged:
-        timing = record.timing or {}
-        if not _final_correct(record) or not _is_native(timing) or record.input_free or not timing.get("speedup"):
-            continue
-        interval = timing.get("speedup_ci")
-        sure.append(float(interval[0] if interval else timing["speedup"]))
+    # Without an interval, as under the published protocol, the figure itself.
+    sure = [(t.get("speedup_ci") or [t["speedup"]])[0] for t in _meaningful_timings(perf_judged)]
     return {p: sum(value > p for value in sure) / len(perf_judged) for p in FAST_P}
 
 
@@ -466,13 +461,14 @@ def _pass_at_each_k(judged: Sequence[Record]) -> dict[int, float] | None:
 
 
 def _speedups(judged: Iterable[Record]) -> list[float]:
-    """Speed-ups that mean something: a task without inputs may be folded to a constant, by either side."""
-    values: list[float] = []
+    return [float(timing["speedup"]) for timing in _meaningful_timings(judged)]
+
+
+def _meaningful_timings(judged: Iterable[Record]) -> Iterator[Mapping[str, Any]]:
+    """Timings whose speed-up means something: a task without inputs may be folded to a constant, by either side."""
     for record in judged:
         timing = record.timing
         if timing is None or not _final_correct(record) or not _is_native(timing) or record.input_free:
             continue
-        speedup = timing.get("speedup")
-        if speedup is not None and speedup > 0:
-            values.append(float(speedup))
-    return values
+        if (timing.get("speedup") or 0) > 0:
+            yield timing

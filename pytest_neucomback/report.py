@@ -270,11 +270,10 @@ def _footnotes(summaries: Sequence[Summary], *, imported: bool) -> list[str]:
         names = list(dict.fromkeys(f"{summary.arch} {summary.level}" for summary in rows))
         if names:
             notes.append(f"{NONE} ACC+Perf of {', '.join(names)}: {why}.")
-    free = {r.task: r.timing.get("outcome") for s in summaries for r in s.records if r.input_free and r.timing}
-    timed_free = [task for task, outcome in free.items() if outcome]
-    if timed_free:
+    free = {r.task for s in summaries for r in s.records if r.input_free and (r.timing or {}).get("outcome")}
+    if free:
         notes.append(
-            f"{', '.join(sorted(timed_free))}: without inputs, so either side may be a constant; in ACC+Perf as any "
+            f"{', '.join(sorted(free))}: without inputs, so either side may be a constant; in ACC+Perf as any "
             "other, left out of speed-ups."
         )
     if any(summary.unpriced and summary.cost_usd is not None for summary in summaries):

@@ -112,12 +112,17 @@ def check_timing(
     return TimingCheck(time.monotonic() - start, tuple(measurements), tuple(_machine()))
 
 
-def _measurement(task: str, timing: Timing, wall_s: float) -> Measurement:
+def half_width(timing: Timing) -> float:
+    """Of a timing's interval, as a share of the time."""
     assert timing.speedup_ci is not None
+    low, high = timing.speedup_ci
+    return math.log(high / low) / 2
+
+
+def _measurement(task: str, timing: Timing, wall_s: float) -> Measurement:
     assert timing.speedup is not None
     assert timing.outcome is not None
-    low, high = timing.speedup_ci
-    half = math.log(high / low) / 2
+    half = half_width(timing)
     # Found when the lower end clears 1: the estimate is that far above the true effect or less in 9 of 10 cases.
     visible = max(
         TimingSettings().min_effect, half * (1 + _NORMAL_90 / T[timing.launches - 2 * trimmed(timing.launches)])

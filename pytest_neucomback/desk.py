@@ -335,9 +335,8 @@ class Desk:
             return ""
         # Which of several is the fastest is only known where there is a clock.
         name = BEST_OF[0] if self.settings.reference == BEST else self.settings.reference
-        compiler, _, opt = name.partition("-")
         assembly = await self._loop.run_in_executor(
-            self._executor, self.toolchains[item.key.arch].compile_source, compiler, opt, item.task.c_path
+            self._executor, self.toolchains[item.key.arch].reference_assembly, item.task, name
         )
         return f"For comparison, {name} makes this of it:\n\n```assembly\n{assembly.rstrip()}\n```\n"
 

@@ -516,10 +516,7 @@ class Judge:
         path = toolchain.best_reference_path(task)
         if path.exists() and (known := path.read_text()) in BEST_OF:
             return known
-        texts = {}
-        for name in BEST_OF:
-            compiler, _, level = name.partition("-")
-            texts[name] = toolchain.compile_source(compiler, level, task.c_path)
+        texts = {name: toolchain.reference_assembly(task, name) for name in BEST_OF}
         best = BEST_OF[0]
         for name in BEST_OF[1:]:
             if self.time(task, toolchain.arch.name, texts[name], against=texts[best]).outcome == "faster":

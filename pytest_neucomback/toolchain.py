@@ -258,6 +258,11 @@ class Toolchain:
         compiler, _, opt = name.partition("-")
         return self._trusted(task, compiler, opt, f"reference-{name}")
 
+    def reference_assembly(self, task: Task, name: str) -> str:
+        """What COMPILER-LEVEL makes of a task, as text."""
+        compiler, _, opt = name.partition("-")
+        return self.compile_source(compiler, opt, task.c_path)
+
     def best_reference_path(self, task: Task) -> Path:
         """Where it is kept which reference is the fastest for a task, with these tools on this processor."""
         return self.cache / "best-reference" / self._key(task, "best", self._tool_digest, _host_cpu())

@@ -23,7 +23,6 @@ import json
 import math
 import multiprocessing
 import re
-import resource
 import statistics
 import sys
 import time
@@ -31,6 +30,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from verdict_cost import adopt_orphans, children_ms, own_ms, reap
 
 from pytest_neucomback.arches import host_arch
 from pytest_neucomback.judge import Judge, JudgeSettings
@@ -101,10 +102,9 @@ class Bench:
 
 
 def used() -> float:
-    return sum(
-        u.ru_utime + u.ru_stime
-        for u in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    )
+    """CPU seconds of this process and of all that it started and that ended."""
+    reap()
+    return (own_ms() + children_ms()) / 1000
 
 
 def a_a(bench: Bench, passes: int, rows: list[dict[str, Any]], keep: Callable[[], None]) -> None:
@@ -189,6 +189,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".neucomback"))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    adopt_orphans()
     tasks = load_suites(["bundled:l2"])
     if 0 < arguments.tasks < len(tasks):
         tasks = [tasks[i * len(tasks) // arguments.tasks] for i in range(arguments.tasks)]

@@ -600,13 +600,9 @@ class Judge:
             found = oracle.compare(plan, unseen.vector, unseen.snapshot, guest, self._rule)
             return found.detail if found else None
 
-        def place(places: Sequence[tuple[Placement, Placement]]) -> list[tuple[Build, Build]]:
-            sides = zip(*places, strict=True)
-            ours, theirs = (
-                toolchain.placed(b, folder, n, p)
-                for n, b, p in zip(("ours", "theirs"), (build, reference), sides, strict=True)
-            )
-            return list(zip(ours, theirs, strict=True))
+        def place(places: Sequence[Placement]) -> list[tuple[Build, Build]]:
+            ours = toolchain.placed(build, folder, "ours", places)
+            return list(zip(ours, toolchain.placed(reference, folder, "theirs", places), strict=True))
 
         with machine_lock.exclusive():
             timing = measure(

@@ -113,7 +113,7 @@ class Placed:
     map_addr: int
     map_size: int
     offset: int
-    """Of the mapping, in the shared file."""
+    """Of the mapping, in the file of objects."""
 
     @property
     def lead(self) -> int:

@@ -28,7 +28,7 @@ from .inputs import Bytes, Vector
 from .layout import Control
 from .sandbox import GUEST_MEMORY_BYTES, EmulatorPlugin, end_guest, settle_guest, spawn_guest
 from .signature import visible_bits
-from .toolchain import Build
+from .toolchain import Build, Plan
 
 START_TIMEOUT_S = 30.0
 CLOCK_SHARE, CLOCK_SLACK_NS = 0.5, 250e6
@@ -65,6 +65,42 @@ class Batch:
     """Of some elements of the objects after each call."""
 
 
+class Objects:
+    """The memory that a plan's objects lie in: a sealed memfd, mapped here.
+
+    Two programs that are timed against each other share it and take turns. With memory of their own, which physical
+    pages either got would decide how they meet in the caches, by several per cent.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.fd, whole = _sealed_memory("nc-objects", max(plan.memory_bytes, layout.PAGE))
+        view = np.frombuffer(whole, dtype=np.uint8)
+        self.live = {p.name: view[p.offset : p.offset + p.map_size] for p in plan.objects}
+        """Whole mapping of every object, by name."""
+        self.images = {p.name: view[p.offset + p.map_size : p.offset + 2 * p.map_size] for p in plan.objects}
+        """What timing restores the objects from."""
+
+    def __enter__(self) -> Objects:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self.fd)  # the mapping is freed with the last array on it
+
+
+def _sealed_memory(name: str, size: int) -> tuple[int, mmap.mmap]:
+    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(fd, size)
+        # A guest that shrank the file would kill the parent with SIGBUS at its next look.
+        fcntl.fcntl(fd, _F_ADD_SEALS, _F_SEAL_SHRINK | _F_SEAL_GROW | _F_SEAL_SEAL)
+        return fd, mmap.mmap(fd, size)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
 class Guest:
     """A running candidate; a context manager. Not thread-safe."""
 
@@ -74,17 +110,19 @@ class Guest:
         *,
         emulator: Sequence[str],
         sandbox: bool,
-        restore: bool = False,
         cpu_s: float,
         plugin: EmulatorPlugin | None = None,
+        timed: Objects | None = None,
     ) -> None:
         self.build = build
         self.plan = build.plan
-        self._emulator, self._sandbox, self._restore, self._cpu_s = emulator, sandbox, restore, cpu_s
+        self._emulator, self._sandbox, self._cpu_s = emulator, sandbox, cpu_s
         self._plugin = plugin
+        self._timed = timed
         self.control: Control
         self.memory: dict[str, Bytes] = {}
-        """Whole mapping of every object, by name; live."""
+        """Whole mapping of every object, by name, as the last call left it. It is live, unless the program is timed on
+        objects it shares: then it is a copy, because the other program's turn changes them."""
         self.stack_shift = 0
         """How many times 16 bytes lower than usual the stack of timed calls begins, below 256."""
         self._masks = 0
@@ -93,49 +131,11 @@ class Guest:
         """False once a call has not returned: the process is gone or of no use any more."""
 
     def __enter__(self) -> Guest:
-        plan = self.plan
-        fd = os.memfd_create("nc-shared", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        fd, self._map = _sealed_memory("nc-control", layout.CONTROL_PAGES)
         try:
-            os.ftruncate(fd, plan.file_size)
-            # A guest that shrank the file would kill the parent with SIGBUS at its next look.
-            fcntl.fcntl(fd, _F_ADD_SEALS, _F_SEAL_SHRINK | _F_SEAL_GROW | _F_SEAL_SEAL)
-            self._map = mmap.mmap(fd, plan.file_size)
-            whole = np.frombuffer(self._map, dtype=np.uint8)
-            self.control = Control.from_buffer(self._map)
-            self.control.seccomp = int(not self._emulator)
-            self.control.limit_memory = 0 if self._emulator else GUEST_MEMORY_BYTES
-            self.control.limit_cpu_s = int(self._cpu_s) + 1
-            self.control.restore = int(self._restore)
-            self.control.n_regions = len(plan.objects)
-            for entry, placed in zip(self.control.regions, plan.objects, strict=False):
-                entry.addr, entry.offset, entry.size = placed.map_addr, placed.offset, placed.map_size
-                entry.data_addr, entry.data_size = placed.addr, placed.size
-                leaf = plan.element(placed.name).leaf()
-                entry.float_size = leaf.size if leaf.kind == "float" and leaf.size in (4, 8) else 0
-                self._describe(entry, placed.name)
-                self.memory[placed.name] = whole[placed.offset : placed.offset + placed.map_size]
-            self._images = {
-                p.name: whole[p.offset + p.map_size : p.offset + 2 * p.map_size] for p in plan.objects if self._restore
-            }
-            command_read, self._command = os.pipe()
-            self._status, status_write = os.pipe()
-            try:
-                self._process = spawn_guest(
-                    self.build.path,
-                    [str(fd), str(command_read), str(status_write)],
-                    emulator=self._emulator,
-                    pass_fds=[fd, command_read, status_write],
-                    cpu_s=self._cpu_s,
-                    sandbox=self._sandbox,
-                    plugin=self._plugin,
-                )
-            except BaseException:
-                os.close(self._command)
-                os.close(self._status)
-                raise
-            finally:
-                os.close(command_read)
-                os.close(status_write)
+            with contextlib.nullcontext(self._timed) if self._timed else Objects(self.plan) as self._objects:
+                self._fill_control()
+                self._start(fd, self._objects.fd)
         finally:
             os.close(fd)
         self._poll = select.poll()
@@ -146,6 +146,45 @@ class Guest:
             self.__exit__(None, None, None)
             raise
         return self
+
+    def _fill_control(self) -> None:
+        plan = self.plan
+        self.control = Control.from_buffer(self._map)
+        self.control.seccomp = int(not self._emulator)
+        self.control.limit_memory = 0 if self._emulator else GUEST_MEMORY_BYTES
+        self.control.limit_cpu_s = int(self._cpu_s) + 1
+        self.control.restore = int(self._timed is not None)
+        self.control.n_regions = len(plan.objects)
+        for entry, placed in zip(self.control.regions, plan.objects, strict=False):
+            entry.addr, entry.offset, entry.size = placed.map_addr, placed.offset, placed.map_size
+            entry.data_addr, entry.data_size = placed.addr, placed.size
+            leaf = plan.element(placed.name).leaf()
+            entry.float_size = leaf.size if leaf.kind == "float" and leaf.size in (4, 8) else 0
+            self._describe(entry, placed.name)
+        live = self._objects.live
+        self.memory = {name: m.copy() for name, m in live.items()} if self._timed else dict(live)
+
+    def _start(self, control_fd: int, objects_fd: int) -> None:
+        command_read, self._command = os.pipe()
+        self._status, status_write = os.pipe()
+        fds = [control_fd, objects_fd, command_read, status_write]
+        try:
+            self._process = spawn_guest(
+                self.build.path,
+                [str(fd) for fd in fds],
+                emulator=self._emulator,
+                pass_fds=fds,
+                cpu_s=self._cpu_s,
+                sandbox=self._sandbox,
+                plugin=self._plugin,
+            )
+        except BaseException:
+            os.close(self._command)
+            os.close(self._status)
+            raise
+        finally:
+            os.close(command_read)
+            os.close(status_write)
 
     def _describe(self, entry: layout.RegionEntry, name: str) -> None:
         """What mocks may look at: no objects that only one pointer reaches, nothing that right programs differ in."""
@@ -184,7 +223,7 @@ class Guest:
                 os.close(fd)
         # numpy and ctypes views keep the mapping alive until they are gone; it is freed with them.
         self.memory = {}
-        self._images = {}
+        del self._objects
 
     @property
     def pid(self) -> int:
@@ -205,12 +244,12 @@ class Guest:
         """Put a vector's inputs in place for the next call."""
         control = self.control
         for placed in self.plan.objects:
-            memory, data = self.memory[placed.name], vector.objects[placed.name]
+            memory, data = self._objects.live[placed.name], vector.objects[placed.name]
             memory[: placed.lead] = SLACK_BYTE
             memory[placed.lead : placed.lead + placed.size] = data
             memory[placed.lead + placed.size :] = SLACK_BYTE
-            if self._restore:
-                self._images[placed.name][:] = memory
+            if self._timed:
+                self._objects.images[placed.name][:] = memory
         control.args[:] = vector.args
         control.junk[:] = vector.junk
         self._load_script(vector.mock_script)
@@ -273,6 +312,9 @@ class Guest:
         else:
             answer = self._wait(limit_s)
         wall = time.perf_counter() - start
+        if self._timed:
+            for name, memory in self.memory.items():
+                memory[:] = self._timed.live[name]
         if answer == b"D":
             return CallResult("done", wall)
         self.alive = False

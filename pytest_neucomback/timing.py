@@ -3,8 +3,10 @@
 Paired: several launches, each with a fresh process for either side, samples interleaved in random order; per launch
 the median log-ratio; a trimmed t-interval over launches. Each process has a bias of its own of up to a few per cent,
 most of it from where code, stack and memory happen to lie; so launches, not samples, are what the interval is over, and
-each launch has both programs linked anew at other addresses, with the stack begun elsewhere (Mytkowicz et al., ASPLOS
-2009; Curtsinger and Berger, ASPLOS 2013).
+each launch has both programs linked anew at another address, with the stack begun elsewhere (Mytkowicz et al., ASPLOS
+2009; Curtsinger and Berger, ASPLOS 2013). What chance decides in a launch it decides for both sides alike (common
+random numbers): the place of code and stack, the physical pages of the objects, which both share, and the processor.
+That leaves the mean of the log-ratio what it was, and takes most of the variance out of it.
 
 The interval is looked at after each number of launches of ``LOOKS``, until the answer is clear: the interval leaves 1
 out and the effect is large enough, or all of the interval is below the smallest effect. The error that is allowed for
@@ -16,18 +18,21 @@ smaller.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import random
 import statistics
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from .errors import HarnessError
 from .inputs import Vector
-from .runner import Batch, Guest
+from .runner import Batch, Guest, Objects
 from .toolchain import Build, Placement
 from .types import Timing
 
@@ -38,13 +43,13 @@ T: dict[int, float] = {4: 10.215, 5: 7.173, 6: 5.893, 7: 5.208, 8: 4.785, 9: 4.5
 """Student's t by number of observations for an error of 0.2 %, both sides: a fifth of 1 %, for five looks."""
 TRIMMED_FROM, TRIMMED_SHARE = 8, 0.2
 """From so many launches on, this share of them is trimmed at either end."""
-SAMPLES_PER_LAUNCH = 31
+SAMPLES_PER_LAUNCH, FEWEST_SAMPLES = 41, 5
 SAMPLE_NS = 150_000.0
 """Kernel time a sample aims for."""
-LAUNCH_NS = 190e6
-"""Kernel time of both sides together in a launch; slow kernels get fewer samples, never fewer than 3."""
-MAX_SAMPLE_NS = 3e6
-"""What a sample of the slower side may take; both sides make the same calls."""
+LAUNCH_NS = 150e6
+"""What samples of a launch may take, restoring of inputs included; slow kernels get fewer."""
+MAX_SAMPLE_NS = 2e6
+"""What a sample of the slower side may take, likewise, if one call does; both sides make the same calls."""
 MAX_REPS = 2000
 HONEST_SHARE, HONEST_SLACK_NS, WAKE_NS, PAPER_WAKE_NS = 0.5, 100.0, 25_000.0, 200_000.0
 """A candidate's time per call must be this share of what the parent saw it take, less what a clock may be off per call,
@@ -54,6 +59,8 @@ EMPTY_BATCHES = 5
 BATCH_LIMIT_S = 120.0
 PLACES = 256
 """Addresses within a page, 16 bytes apart, where code may begin."""
+PROBED = 8
+"""Processors that are tried before a launch."""
 STOLEN_SHARE = 0.02
 """Of processor time taken by other virtual machines; more is worth a note."""
 
@@ -68,9 +75,9 @@ class TimingSettings:
 
 
 class Place(Protocol):
-    """Links the candidate's and the reference's programs at places, a pair of builds for each pair of places."""
+    """Links the candidate's and the reference's programs anew, a pair of builds for each place."""
 
-    def __call__(self, places: Sequence[tuple[Placement, Placement]]) -> list[tuple[Build, Build]]: ...
+    def __call__(self, places: Sequence[Placement]) -> list[tuple[Build, Build]]: ...
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,7 @@ def measure(
     for number in (1,) if paper else LOOKS:
         pairs = [builds]
         if not paper:
-            pairs = place([(_somewhere(rng), _somewhere(rng)) for _ in range(number - len(seen.ratios))])
+            pairs = place([_somewhere(rng) for _ in range(number - len(seen.ratios))])
         for pair in pairs:
             vector = vectors[len(seen.ratios) % len(vectors)]
             _one_launch(pair, vector, seen, sandbox=sandbox, settings=settings, checks=checks, rng=rng)
@@ -148,6 +155,8 @@ class _Seen:
         self.theirs: list[float] = []
         self.hidden: list[float] = []
         """Nanoseconds a call by which each launch's candidate took longer than it says, beyond what is forgiven."""
+        self.batch: tuple[int, int] | None = None
+        """Samples of a launch and calls of a sample, as the first launch found them right."""
         self.switches = 0
         """How often processes were put aside while they wanted to run."""
 
@@ -211,11 +220,23 @@ def _one_launch(
     rng: random.Random,
 ) -> None:
     with ExitStack() as stack:
-        guests = [stack.enter_context(Guest(b, emulator=(), sandbox=sandbox, restore=True, cpu_s=600)) for b in pair]
-        for guest in guests:
+        objects = [stack.enter_context(Objects(pair[0].plan))]
+        shift = 0
+        if settings.estimator == "paper":
+            objects.append(stack.enter_context(Objects(pair[1].plan)))
+        else:
+            stack.enter_context(on_quietest_processor())
+            shift = rng.randrange(PLACES)
+        guests = []
+        for build in pair:
+            guest = stack.enter_context(Guest(build, emulator=(), sandbox=sandbox, cpu_s=600, timed=objects[-1]))
             guest.load(vector)
-            guest.stack_shift = 0 if settings.estimator == "paper" else rng.randrange(PLACES)
-        pairs, walls, reps = _samples(guests, vector, settings, checks, rng)
+            guest.stack_shift = shift
+            guests.append(guest)
+        if seen.batch is None:
+            seen.batch = (11, 1) if settings.estimator == "paper" else _calibrate(guests)
+        samples, reps = seen.batch
+        pairs, walls = _samples(guests, samples, reps, vector, checks, rng)
         seen.switches += sum(guest.switches() for guest in guests)
         if wrong := checks.unseen(guests[0]):
             raise HarnessError(f"the candidate gave other results after it was timed than before: {wrong}")
@@ -238,11 +259,37 @@ def _stolen() -> tuple[int, int] | None:
     return (fields[7], sum(fields)) if len(fields) == 8 else None
 
 
+@contextmanager
+def on_quietest_processor() -> Iterator[None]:
+    """Keep this thread, and the processes that it starts meanwhile, on one processor, the least disturbed just now.
+
+    How much a neighbour takes differs between processors, and comes and goes: so the choice is made anew each time, by
+    a short piece of work on up to PROBED of them. Where the system allows no choice, everything runs where it likes.
+    """
+    allowed = os.sched_getaffinity(0)
+    try:
+        with contextlib.suppress(OSError):
+            took = {p: _probe(p) for p in random.sample(sorted(allowed), min(PROBED, len(allowed)))}
+            os.sched_setaffinity(0, {min(took, key=took.__getitem__)})
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, allowed)
+
+
+def _probe(processor: int) -> float:
+    """Seconds that a fixed piece of work takes there, half a millisecond or so."""
+    os.sched_setaffinity(0, {processor})
+    start = time.perf_counter()
+    for _ in range(20):
+        sum(range(2000))
+    return time.perf_counter() - start
+
+
 def _samples(
-    guests: Sequence[Guest], vector: Vector, settings: TimingSettings, checks: Checks, rng: random.Random
-) -> tuple[list[tuple[float, float]], tuple[float, float], int]:
-    """Samples of both sides in nanoseconds a call, what the parent saw a call of either take, and calls per batch."""
-    samples, reps = _calibrate(guests, settings)
+    guests: Sequence[Guest], samples: int, reps: int, vector: Vector, checks: Checks, rng: random.Random
+) -> tuple[list[tuple[float, float]], tuple[float, float]]:
+    """Samples of both sides in nanoseconds a call, and what the parent saw a call of either take."""
     pairs: list[tuple[float, float]] = []
     walls: tuple[list[float], list[float]] = ([], [])
     for _ in range(samples):
@@ -269,21 +316,18 @@ def _samples(
         ]
         empty.append(min(b.wall_ns for b in batches if b))
     # Smallest, because other processes can only add to it, and every batch was verified to have done its work.
-    return pairs, (min(walls[0]) - empty[0], min(walls[1]) - empty[1]), reps
+    return pairs, (min(walls[0]) - empty[0], min(walls[1]) - empty[1])
 
 
-def _calibrate(guests: Sequence[Guest], settings: TimingSettings) -> tuple[int, int]:
+def _calibrate(guests: Sequence[Guest]) -> tuple[int, int]:
     """Samples, and calls per sample of either side, so that a sample of the faster one takes about SAMPLE_NS."""
-    if settings.estimator == "paper":
-        return 11, 1
-    once = []
+    once, wall = [], []
     for guest in guests:
         batch = guest.time(samples=3, reps=1, limit_s=BATCH_LIMIT_S)
         once.append(max(min(batch.ticks) - batch.overhead_ticks, 0.1) * batch.ns_per_tick)
-    reps = max(1, min(MAX_REPS, round(SAMPLE_NS / min(once))))
-    reps = max(1, min(reps, round(MAX_SAMPLE_NS / max(once))))
-    total = sum(once) * reps
-    return int(max(3, min(SAMPLES_PER_LAUNCH, LAUNCH_NS / total))), reps
+        wall.append(batch.wall_ns)
+    reps = max(1, min(MAX_REPS, round(SAMPLE_NS / min(once)), int(MAX_SAMPLE_NS / max(wall))))
+    return max(FEWEST_SAMPLES, min(SAMPLES_PER_LAUNCH, int(LAUNCH_NS / (sum(wall) * reps)))), reps
 
 
 def _paper(ours: list[float], theirs: list[float]) -> Timing:

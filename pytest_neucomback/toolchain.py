@@ -65,8 +65,8 @@ class Plan:
     signature: Signature
     objects: tuple[layout.Placed, ...]
     """Globals and the objects behind pointer parameters, by name."""
-    file_size: int
-    """Bytes of the shared file, control block and timing images included."""
+    memory_bytes: int
+    """Of the memory that holds the objects, timing images included."""
 
     def object(self, name: str) -> layout.Placed:
         return next(o for o in self.objects if o.name == name)
@@ -602,9 +602,8 @@ def make_plan(task: Task, arch: Arch, signature: Signature) -> Plan:
             raise ConfigError(f"{task.yaml_path}: observe names {name!r}, unknown in {task.c_path.name}")
         if name == "result" and signature.returns.kind == "void":
             raise ConfigError(f"{task.yaml_path}: observe names `result`, but {task.function} returns nothing")
-    offset = layout.CONTROL_PAGES
     globals_ = [(g.name, g.type.size, max(g.type.align, g.type.leaf().align)) for g in signature.globals]
-    placed, offset = layout.place(globals_, base=layout.GLOBALS_ADDR, offset=offset)
+    placed, offset = layout.place(globals_, base=layout.GLOBALS_ADDR, offset=0)
     own = []
     for parameter in signature.params:
         if parameter.type.kind == "pointer" and not _entry(task, parameter.name).get("into"):

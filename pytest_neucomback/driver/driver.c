@@ -1,8 +1,9 @@
 /* The process a candidate runs in. Freestanding: no libc, no files, no heap.
  *
- * Inputs arrive and results leave through memory shared with the parent (argv[1], a memfd). One byte on a pipe
- * (argv[2]) asks for a call or a timing batch, one byte on another (argv[3]) answers. The parent alone knows what
- * is expected. After set-up a seccomp filter leaves read and write on those two pipes and the clock, nothing else.
+ * Inputs arrive and results leave through memory shared with the parent (memfds: argv[1] the control block, argv[2]
+ * the objects). One byte on a pipe (argv[3]) asks for a call or a timing batch, one byte on another (argv[4]) answers.
+ * The parent alone knows what is expected. After set-up a seccomp filter leaves read and write on those two pipes and
+ * the clock, nothing else.
  */
 #include "nc_driver.h"
 #include "nc_arch.h"
@@ -583,16 +584,16 @@ static int nc_protect_tables(const u64 *stack)
 void nc_main(u64 *stack)
 {
     char **argv = (char **)(stack + 1);
-    if (stack[0] != 4)
+    if (stack[0] != 5)
         nc_stop(4);
-    int fd_mem = (int)nc_number(argv[1]);
-    nc_sealed.fd_cmd = (int)nc_number(argv[2]);
-    nc_sealed.fd_status = (int)nc_number(argv[3]);
+    int fd_control = (int)nc_number(argv[1]), fd_objects = (int)nc_number(argv[2]);
+    nc_sealed.fd_cmd = (int)nc_number(argv[3]);
+    nc_sealed.fd_status = (int)nc_number(argv[4]);
     nc_vectors = nc_vector_level(nc_auxiliary(stack, 16 /* AT_HWCAP */));
 
     u64 control_pages = (sizeof(struct nc_control) + 4095) & ~4095ul;
-    if (nc_syscall6(NC_SYS_mmap, NC_CONTROL_ADDR, (i64)control_pages, PROT_RW, MAP_SHARED_FIXED_NOREPLACE, fd_mem, 0)
-        != (i64)NC_CONTROL_ADDR)
+    if (nc_syscall6(NC_SYS_mmap, NC_CONTROL_ADDR, (i64)control_pages, PROT_RW, MAP_SHARED_FIXED_NOREPLACE,
+                    fd_control, 0) != (i64)NC_CONTROL_ADDR)
         nc_stop(5);
     struct nc_control *c = NC_CTL;
     nc_sealed.n_regions = c->n_regions < NC_MAX_REGIONS ? c->n_regions : NC_MAX_REGIONS;
@@ -600,15 +601,16 @@ void nc_main(u64 *stack)
     for (u32 i = 0; i < nc_sealed.n_regions; i++) {
         struct nc_region *r = &nc_sealed.regions[i];
         *r = c->regions[i];
-        if (nc_syscall6(NC_SYS_mmap, (i64)r->addr, (i64)r->size, PROT_RW, MAP_SHARED_FIXED_NOREPLACE, fd_mem,
+        if (nc_syscall6(NC_SYS_mmap, (i64)r->addr, (i64)r->size, PROT_RW, MAP_SHARED_FIXED_NOREPLACE, fd_objects,
                         (i64)r->offset) != (i64)r->addr)
             nc_stop(6);
         if (c->restore && nc_syscall6(NC_SYS_mmap, (i64)(r->addr + NC_IMAGE_SHIFT), (i64)r->size, 1,
-                                      MAP_SHARED_FIXED_NOREPLACE, fd_mem, (i64)(r->offset + r->size))
+                                      MAP_SHARED_FIXED_NOREPLACE, fd_objects, (i64)(r->offset + r->size))
                               != (i64)(r->addr + NC_IMAGE_SHIFT))
             nc_stop(7);
     }
-    nc_syscall3(NC_SYS_close, fd_mem, 0, 0);
+    nc_syscall3(NC_SYS_close, fd_control, 0, 0);
+    nc_syscall3(NC_SYS_close, fd_objects, 0, 0);
     /* The pages below and above are left unmapped by the kernel, which maps from the top of the address space. */
     if (nc_syscall6(NC_SYS_mmap, (i64)NC_STACK_ADDR, (i64)NC_STACK_SIZE, PROT_RW,
                     0x02 | 0x10 | 0x20 | 0x4000 | 0x100000 /* private, fixed, anonymous, no reserve */, -1, 0)

@@ -16,7 +16,7 @@ from pytest_neucomback.errors import HarnessError
 from pytest_neucomback.inputs import draw
 from pytest_neucomback.judge import Judge, JudgeSettings
 from pytest_neucomback.layout import CONTROL_ADDR, Control
-from pytest_neucomback.runner import Batch, CallResult, Guest
+from pytest_neucomback.runner import Batch, CallResult, Guest, Objects
 from pytest_neucomback.tasks import Task
 from pytest_neucomback.timing import TimingSettings
 from pytest_neucomback.timing_check import check_timing
@@ -291,7 +291,7 @@ def test_forged_clock_is_noticed(native: Toolchain, smooth: Task, honest: str, t
     """A driver's clock that differs from the parent's ends the batch."""
     build = native.build_candidate(smooth, honest, tmp_path)
     assert isinstance(build, Build)
-    with Guest(build, emulator=(), sandbox=True, restore=True, cpu_s=60) as guest:
+    with Objects(build.plan) as objects, Guest(build, emulator=(), sandbox=True, cpu_s=60, timed=objects) as guest:
         guest.load(draw(build.plan, "fixed:0"))
         assert guest.time(samples=2, reps=400, limit_s=10).ns_per_tick > 0
         guest.load(draw(build.plan, "fixed:0"))

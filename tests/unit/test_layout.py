@@ -32,9 +32,9 @@ def test_guard_pages_lie_between_objects() -> None:
 
 
 def test_file_has_room_for_two_images_each() -> None:
-    """In the shared file every mapping is followed by an image of itself, without overlaps."""
-    placed, end = layout.place(OBJECTS, base=layout.GLOBALS_ADDR, offset=layout.CONTROL_PAGES)
-    at = layout.CONTROL_PAGES
+    """In the file of objects every mapping is followed by an image of itself, without overlaps."""
+    placed, end = layout.place(OBJECTS, base=layout.GLOBALS_ADDR, offset=layout.PAGE)
+    at = layout.PAGE
     for object_ in placed:
         assert object_.offset == at
         assert object_.map_size % layout.PAGE == 0

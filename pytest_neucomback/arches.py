@@ -40,6 +40,7 @@ class Arch:
     emulator: tuple[str, ...]
     plugin_emulator: tuple[str, ...]
     plugin_flags: tuple[str, ...]
+    mca_cpu: str
     emulator_flags: Mapping[str, list[str]]
     packages: Mapping[str, list[str]]
     syntax: str

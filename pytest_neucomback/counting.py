@@ -25,7 +25,7 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -74,6 +74,16 @@ _BLOCK = np.dtype([("start", "u8"), ("executed", "u8"), ("first", "u4"), ("instr
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Instructions that follow one another and are executed equally often."""
+
+    executed: int
+    """Times, each of them."""
+    instructions: int
+    code: bytes
+
+
+@dataclass(frozen=True)
 class Profile:
     """Where the instructions come from that a program executes."""
 
@@ -82,6 +92,8 @@ class Profile:
     lines: Mapping[int | None, int]
     """Executed instructions by line of the candidate's assembly, from 1, in order of lines; those without a line, which
     are all of a trusted build, come last under None. Lines without any are left out; the sum is ``instructions``."""
+    stretches: tuple[Stretch, ...] = field(default=(), repr=False, compare=False)
+    """The code that was executed, in order of addresses."""
 
     def hottest(self, most: int) -> tuple[tuple[int, int], ...]:
         """At most so many lines and their instructions, most instructions first."""
@@ -125,8 +137,8 @@ class _Counter:
         """Whether the table was too small for all code that was translated."""
         return bool(self._page.overflow)
 
-    def executed_at(self) -> Counter[int]:
-        """How often the instruction at each address was executed since the program started.
+    def executed_at(self) -> dict[int, tuple[int, int]]:
+        """How often the instruction at each address was executed since the program started, and its size in bytes.
 
         Raises HarnessError for a table that no plugin writes: the guest's memory is where qemu's is.
         """
@@ -136,14 +148,14 @@ class _Counter:
         sizes = np.frombuffer(self._map, np.uint8, self.max_blocks * _SIZES_PER_BLOCK, offset=at)
         if used > self.max_blocks or int(table["instructions"].sum(dtype=np.uint64)) > len(sizes):
             raise HarnessError("the profile's table makes no sense")
-        found = Counter[int]()
+        found: dict[int, tuple[int, int]] = {}
         for start, executed, first, instructions in table.tolist():
             if not executed:
                 continue  # translated and never come to
             address = start
             # A block that was translated twice has two entries.
             for size in sizes[first : first + instructions].tolist():
-                found[address] += executed
+                found[address] = found.get(address, (0, 0))[0] + executed, size
                 address += size
         return found
 
@@ -195,14 +207,33 @@ def profile(
             )
         executed = counter.executed_at()
         table = LineTable.of(guest.build.path)
-    if executed.total() != total:
+        stretches = _stretches(executed, guest.build.path)
+    in_blocks = sum(times for times, _ in executed.values())
+    if in_blocks != total:
         raise HarnessError(
-            f"no profile of {build.plan.task.id}: {total} instructions were executed, {executed.total()} in its blocks"
+            f"no profile of {build.plan.task.id}: {total} instructions were executed, {in_blocks} in its blocks"
         )
     lines = Counter[int | None]()
-    for address, times in executed.items():
+    for address, (times, _) in executed.items():
         lines[table.at(address)[0]] += times
-    return Profile(total, dict(sorted(lines.items(), key=lambda item: (item[0] is None, item[0] or 0))))
+    return Profile(total, dict(sorted(lines.items(), key=lambda item: (item[0] is None, item[0] or 0))), stretches)
+
+
+def _stretches(executed: Mapping[int, tuple[int, int]], program: Path) -> tuple[Stretch, ...]:
+    """What was executed as often as its neighbour, with the program's bytes."""
+    with program.open("rb") as stream:
+        segments = [(s["p_vaddr"], s.data()) for s in ELFFile(stream).iter_segments("PT_LOAD")]
+    found: list[Stretch] = []
+    behind = None
+    for address, (times, size) in sorted(executed.items()):
+        code = next((data[address - at :][:size] for at, data in segments if at <= address < at + len(data)), b"")
+        if found and behind == address and found[-1].executed == times:
+            last = found.pop()
+            found.append(Stretch(times, last.instructions + 1, last.code + code))
+        else:
+            found.append(Stretch(times, 1, code))
+        behind = address + size
+    return tuple(found)
 
 
 @contextlib.contextmanager

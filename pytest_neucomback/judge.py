@@ -16,7 +16,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
@@ -25,8 +24,8 @@ from elftools.elf.sections import SymbolTableSection
 from . import crashes, isa, oracle, shrink
 from .arches import host_arch
 from .atomic import save_text
-from .counting import count_instructions, profile
-from .errors import HarnessError, JudgingTimeout, ProfileTooLarge, ToolMissing
+from .costs import CostBook
+from .errors import HarnessError, JudgingTimeout, ToolMissing
 from .inputs import Vector, draw, fixed_count
 from .lines import LineTable
 from .locks import machine_lock
@@ -47,10 +46,6 @@ LIMIT_FACTOR, LIMIT_FLOOR_S = 10.0, 3.0
 """A candidate's call may take this many times the golden call's wall time, plus the floor (a busy machine)."""
 COUNTED_VECTORS = 4
 """Fixed vectors on which executed instructions are counted, one call for each."""
-COUNTED_INSTRUCTIONS = 50_000_000
-"""Of the reference; with more, no further vector is counted. An emulator executes some hundred million a second."""
-HOT_LINES = 8
-"""Lines of a candidate that a timing names, at most."""
 UNSEEN = 1_000_000
 """Number of the fresh vector that is tried after timing."""
 BOOK_BYTES = 384 << 20
@@ -240,7 +235,7 @@ class Judge:
         self._books: OrderedDict[tuple[str, str, str], _GoldenBook] = OrderedDict()
         self._lock = threading.Lock()
         self._host_toolchain: list[Toolchain] | None = None
-        self._reference_counts: dict[tuple[str, str, str, str], tuple[int, ...]] = {}
+        self._costs = CostBook(sandbox=settings.sandbox)
 
     def judge(
         self, task: Task, arch: str, assembly: str, *, regressions: Sequence[str] = (), timeout_s: float | None = None
@@ -467,49 +462,19 @@ class Judge:
             self._host_toolchain = native[:1]
         return self._host_toolchain[0] if self._host_toolchain else None
 
-    def _counted(
+    def _with_costs(
         self, toolchain: Toolchain, task: Task, built: Callable[[], Build], reference_name: str, timing: Timing
     ) -> Timing:
-        """The timing with executed instructions of both sides, where something here can count them.
-
-        The candidate's are told apart by line.
-        """
-        arch = toolchain.arch.name
+        """The timing with what both sides cost without a clock; it stays as it is where nothing can be told."""
         try:
             build = built()
             # Their number does not depend on the clock, so that two runs count the same calls.
             wanted = min(COUNTED_VECTORS, fixed_count(build.plan))
-            vectors = self._book(task, arch).defined(_drawn("fixed:", wanted), wanted)
-            where: dict[str, Any] = {
-                "arch": arch,
-                "cache": toolchain.cache,
-                "sandbox": self.settings.sandbox,
-                "march": toolchain.march,
-            }
-            key = task.id, task.digest(), arch, reference_name
-            if key not in self._reference_counts:
-                reference, counts = toolchain.reference(task, reference_name), list[int]()
-                while len(counts) < len(vectors) and sum(counts) < COUNTED_INSTRUCTIONS:
-                    counts.append(count_instructions(reference, [vectors[len(counts)]], **where))
-                self._reference_counts[key] = tuple(counts)
-            known = self._reference_counts[key]
-            hot_lines: tuple[tuple[int, int], ...] = ()
-            try:
-                found = profile(build, vectors[: len(known)], **where)
-                ours, hot_lines = found.instructions, found.hottest(HOT_LINES)
-            except ProfileTooLarge:
-                ours = count_instructions(build, vectors[: len(known)], **where)
-            return replace(
-                timing,
-                instructions=ours,
-                reference_instructions=sum(known),
-                hot_lines=hot_lines,
-                reference=reference_name,
-            )
+            vectors = self._book(task, toolchain.arch.name).defined(_drawn("fixed:", wanted), wanted)
+            reference = toolchain.reference(task, reference_name)
+            return self._costs.added(replace(timing, reference=reference_name), build, reference, vectors, toolchain)
         except (HarnessError, ToolMissing) as error:
-            why = f"instructions not counted: {error}"
-            # Where there is a time, a missing count is no loss worth words.
-            return timing if timing.native else replace(timing, note=f"{timing.note}; {why}")
+            return timing if timing.native else replace(timing, note=f"{timing.note}; costs not measured: {error}")
 
     def _best_reference(self, toolchain: Toolchain, task: Task) -> str:
         """The fastest of ``BEST_OF``, each timed against the fastest so far; found once for a machine."""
@@ -553,7 +518,7 @@ class Judge:
             else:
                 timing = self._timed(toolchain, task, built, against, name, folder)
             counted = self.settings.count and against is None
-            return self._counted(toolchain, task, built, name, timing) if counted else timing
+            return self._with_costs(toolchain, task, built, name, timing) if counted else timing
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -56,6 +56,8 @@ class Control(ctypes.Structure):
         ("flag_error", _u64),
         ("call_error", _u64),
         ("stack_error", _u64),
+        ("stack_fill", _u64),
+        ("stack_used", _u64),
         ("signal", _u32),
         ("code", _u32),
         ("fault_addr", _u64),

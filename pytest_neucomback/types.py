@@ -7,7 +7,7 @@ Data flow: ``Task`` -> ``Prompt`` + conversation -> ``Candidate`` -> ``Build`` -
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, TypedDict
 
@@ -158,6 +158,24 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Costs:
+    """What a program costs beside time; each None where nothing here can tell."""
+
+    stack_bytes: int | None = None
+    """Written below the caller's stack pointer by the deepest of the calls that instructions are counted in."""
+    static_cycles: float | None = None
+    """Of those calls by llvm-mca, on ``static_cpu``; only for emulated arches, and only for code that is one loop."""
+    static_cpu: str = ""
+    peak_bytes: int | None = None
+    """Most memory the process had while it was timed, the harness's own included."""
+    energy_uj: float | None = None
+    """Microjoule of the processor package per call (``--nc-energy``)."""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Timing:
     """Candidate against reference, in nanoseconds of kernel time per call."""
 
@@ -178,6 +196,8 @@ class Timing:
     hot_lines: tuple[tuple[int, int], ...] = ()
     """Lines of the candidate's assembly, from 1, that most of ``instructions`` come from, with how many each executes;
     most first, at most 8. Empty where they are not known."""
+    costs: Costs = Costs()
+    reference_costs: Costs = Costs()
     reference: str = ""
     """What ``reference_ns`` is of, such as ``clang-O3``."""
     launches: int = 0
@@ -199,6 +219,8 @@ class Timing:
             "instructions": self.instructions,
             "reference_instructions": self.reference_instructions,
             "hot_lines": [list(line) for line in self.hot_lines],
+            "costs": self.costs.as_json(),
+            "reference_costs": self.reference_costs.as_json(),
             "note": self.note,
         }
 

@@ -112,7 +112,7 @@ static void nc_copy(u8 *to, const u8 *from, u64 size)
 
 extern struct nc_image nc_image;
 static u64 nc_random_state;
-static u64 nc_stack_top;
+static u64 nc_stack_top, nc_stack_junk; /* bytes of junk below the top */
 static u64 nc_watched[512], nc_watch_from, nc_watch_words;
 static u64 nc_callees[24]; /* where structs begin that lie in the caller's frame and are the callee's to write */
 static u32 nc_n_callees;
@@ -187,12 +187,24 @@ void nc_prepare(u64 arguments)
         nc_watched[i] = ((const u64 *)nc_watch_from)[i];
 }
 
-/* Called by the trampoline on its way back, when preserved registers are in nc_image. */
+/* How far below `arguments` the junk has changed: the same random words once more, from the deepest on. */
+static u64 nc_depth_of_stack(u64 arguments, u64 seed)
+{
+    u64 now = nc_random_state, at = nc_stack_top - nc_stack_junk;
+    for (nc_random_state = seed; at < arguments && *(const u64 *)at == nc_random(); at += 8)
+        ;
+    nc_random_state = now;
+    return arguments - at;
+}
+
+/* Called by the trampoline on its way back, on a stack of its own, when preserved registers are in nc_image. */
 void nc_inspect(void)
 {
     static const signed char gprs[] = NC_PRESERVED_GPR, vecs[] = NC_PRESERVED_VEC;
     struct nc_control *c = NC_CTL;
     u64 *seen = c->seen;
+    if (c->stack_fill)
+        c->stack_used = nc_depth_of_stack(nc_watch_from - nc_stack_args, c->junk[62]);
     for (u32 i = 0; i < sizeof gprs; i++)
         *seen++ = nc_image.gpr[gprs[i]];
     for (u32 i = 0; i < sizeof vecs && vecs[i] >= 0; i++)
@@ -218,7 +230,9 @@ static void nc_checked_call(struct nc_control *c)
     nc_random_state = c->junk[62];
     /* by luck aligned to 32 bytes or more is not aligned */
     nc_stack_top = NC_STACK_ADDR + NC_STACK_SIZE - 1024 - c->junk[63] % 32 * 16;
-    for (u64 *p = (u64 *)(nc_stack_top - NC_DIRTY); p < (u64 *)(nc_stack_top + NC_CANARY); p++)
+    nc_stack_junk = c->stack_fill < NC_DIRTY ? NC_DIRTY : c->stack_fill < NC_STACK_SIZE / 2 ? c->stack_fill & ~15ul
+                                                                                            : NC_STACK_SIZE / 2;
+    for (u64 *p = (u64 *)(nc_stack_top - nc_stack_junk); p < (u64 *)(nc_stack_top + NC_CANARY); p++)
         *p = nc_random();
     nc_checked = 1;
     nc_on_stack(nc_invoke, nc_stack_top);

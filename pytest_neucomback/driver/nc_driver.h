@@ -46,6 +46,8 @@ struct nc_control {
                                 8 address of the result not returned */
     u64 call_error;          /* at a call out: 1 stack pointer not aligned, 2 direction flag set */
     u64 stack_error;         /* memory of the caller's frame changed: 1 + bytes above the stack arguments' start */
+    u64 stack_fill;          /* bytes of stack to watch for how deep the call goes; 0 when nobody asks */
+    u64 stack_used;          /* from where the stack arguments begin down to the deepest byte that changed */
     u32 signal, code;        /* a fault: number and si_code */
     u64 fault_addr;
     u64 fault_regs[48];      /* in the order of the arch row's crash_registers */

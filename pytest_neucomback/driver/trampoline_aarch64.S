@@ -185,7 +185,12 @@ nc_return:
     add x17, x16, #VECTORS
     stp q0, q1, [x17]
     stp q2, q3, [x17, #32]
+    near x17, nc_side_top
+    mov sp, x17
     bl nc_inspect
+    near x17, nc_saved
+    ldr x17, [x17, #96]
+    mov sp, x17
     near x16, nc_image
     ldp x0, x1, [x16]
     add x17, x16, #VECTORS

@@ -153,7 +153,10 @@ nc_return:
     sd a1, 8*11(t0)
     fsd fa0, VECTORS+8*10(t0)
     fsd fa1, VECTORS+8*11(t0)
+    la sp, nc_side_top
     call nc_inspect
+    la t0, nc_saved
+    ld sp, 200(t0)
     la t0, nc_image
     ld a0, 8*10(t0)
     ld a1, 8*11(t0)

@@ -176,7 +176,9 @@ nc_return:
     movq %rdx, GPR(2)
     movups %xmm0, VEC(0)
     movups %xmm1, VEC(1)
+    movq $nc_side_top, %rsp
     call nc_inspect
+    movq nc_saved+56, %rsp
     movq GPR(0), %rax
     movq GPR(2), %rdx
     movups VEC(0), %xmm0

@@ -19,6 +19,7 @@ from pathlib import Path
 from clang import cindex
 from packaging.requirements import Requirement
 
+from . import throughput
 from .arches import Arch, host_arch, load_arches
 from .errors import ConfigError, NeucombackError, SandboxUnavailable
 from .sandbox import check_sandbox, find_program, qemu_filter, run_tool, takes_plugins
@@ -120,6 +121,8 @@ def diagnose(scope: Scope) -> Diagnosis:
 
 def _tools(scope: Scope) -> Iterator[Check]:
     yield _program("clang", CLANG, "all of every run: IR, golden and reference builds", [CLANG_PACKAGE])
+    needed_for = "static throughput of code for emulated architectures"
+    yield _program("llvm-mca", throughput.TOOLS[1], needed_for, [throughput.PACKAGE], required=False)
     for name in scope.arches:
         arch = load_arches()[name]
         binutils = {"as": arch.as_, "ld": arch.ld, "objcopy": arch.objcopy}

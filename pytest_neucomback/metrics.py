@@ -88,6 +88,9 @@ class Summary:
     instruction_ratio: float | None = None
     """Geometric mean of executed instructions, candidate to reference, over correct items that were counted and whose
     task reads inputs. Says nothing of time."""
+    cost_ratios: Mapping[str, float] = field(default_factory=dict)
+    """Name of a cost to what candidates have of it relative to references (``COSTS`` says how), over correct items that
+    have it on both sides and whose task reads inputs; costs that no item has are left out."""
     no_slower: int | None = None
     """Items correct and timed as ``faster`` or ``tied``; None where ``acc_perf`` is."""
     fast_p: Mapping[float, float] | None = None
@@ -135,6 +138,7 @@ class Summary:
             "geomean_speedup": self.geomean_speedup,
             "geomean_ci": list(self.geomean_ci) if self.geomean_ci else None,
             "instruction_ratio": self.instruction_ratio,
+            "cost_ratios": dict(self.cost_ratios),
             "no_slower": self.no_slower,
             "fast_p": {f"{p:g}": share for p, share in self.fast_p.items()} if self.fast_p else None,
             "unpriced": self.unpriced,
@@ -142,6 +146,13 @@ class Summary:
         if self.pass_at_k is not None:
             row["pass_at_k"] = {str(k): value for k, value in self.pass_at_k.items()}
         return row
+
+
+COSTS: dict[str, Literal["sums", "ratios"]] = {
+    "stack_bytes": "sums", "static_cycles": "ratios", "peak_bytes": "sums", "energy_uj": "ratios",
+}  # fmt: skip
+"""How the figures of ``Costs`` are summed up: by the ratio of sums, for a leaf function's stack is nothing and no
+ratio, or by the geometric mean of ratios."""
 
 
 def summarise(records: Iterable[Record]) -> list[Summary]:
@@ -311,6 +322,7 @@ def _summary(records: Sequence[Record]) -> Summary:
         geomean_speedup=statistics.geometric_mean(speedups) if speedups else None,
         geomean_ci=_geomean_interval(speedups),
         instruction_ratio=statistics.geometric_mean(ratios) if (ratios := _instruction_ratios(judged)) else None,
+        cost_ratios=_cost_ratios(judged),
         no_slower=sum(map(_is_no_slower, perf_judged)) if perf_judged else None,
         fast_p=_fast_p(perf_judged),
         unpriced=sum(record.cost_usd is None and record.tokens_in + record.tokens_out > 0 for record in records),
@@ -372,6 +384,24 @@ def _instruction_ratios(judged: Iterable[Record]) -> list[float]:
         counts = [(record.timing or {}).get(name) for name in ("instructions", "reference_instructions")]
         if _final_correct(record) and not record.input_free and all(counts):
             ratios.append(float(counts[0]) / float(counts[1]))  # type: ignore[arg-type]
+    return ratios
+
+
+def _cost_ratios(judged: Iterable[Record]) -> dict[str, float]:
+    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in COSTS}
+    for record in judged:
+        if not _final_correct(record) or record.input_free:
+            continue
+        ours, theirs = ((record.timing or {}).get(key) or {} for key in ("costs", "reference_costs"))
+        for name, found in pairs.items():
+            if ours.get(name) is not None and theirs.get(name) is not None:
+                found.append((ours[name], theirs[name]))
+    ratios: dict[str, float] = {}
+    for name, found in pairs.items():
+        if COSTS[name] == "sums" and any(their for _, their in found):
+            ratios[name] = sum(our for our, _ in found) / sum(their for _, their in found)
+        elif COSTS[name] == "ratios" and (each := [our / their for our, their in found if our > 0 and their > 0]):
+            ratios[name] = statistics.geometric_mean(each)
     return ratios
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import pytest
 
 from .arches import host_arch, load_arches
+from .energy import POWERCAP, Packages
 from .errors import ConfigError
 
 BEST = "best"
@@ -70,6 +71,7 @@ class Settings:
     learn_rules_chars: int = 6000
     learn_prompt: bool = False
     learn_test: bool = False
+    energy: bool = False
 
     def debug_rounds_for(self, level: str) -> int:
         """Self-debug rounds after each generation or optimisation."""
@@ -218,6 +220,7 @@ FLAGS = (
         "Learn a prompt for the model on each architecture and level instead of evaluating; stores the winner.",
     ),
     ("learn-test", "After learning, run baseline and winner once on the test split and compare them."),
+    ("energy", "Measure the energy of timed code too, where the processor tells it (RAPL)."),
     ("show-reference", "Optimisation prompts may show the reference's assembly."),
     ("no-cache", "Neither read nor write the reply cache."),
     ("unsafe-no-sandbox", "Run candidates without bubblewrap, in containers that forbid it; recorded in the results."),
@@ -283,6 +286,11 @@ def read_settings(config: pytest.Config) -> Settings:
             parse_fail_under(values["nc_fail_under"])
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from None
+    if flags["nc_energy"] and Packages.here() is None:
+        raise pytest.UsageError(
+            f"--nc-energy: no energy counter of this processor can be read. Bare machines have them under {POWERCAP}, for "
+            "root; virtual ones mostly have none."
+        )
     rootpath = config.rootpath
     return Settings(
         models=values["nc_model"],
@@ -323,6 +331,7 @@ def read_settings(config: pytest.Config) -> Settings:
         learn_rules_chars=values["nc_learn_rules_chars"],
         learn_prompt=flags["nc_learn_prompt"],
         learn_test=flags["nc_learn_test"],
+        energy=flags["nc_energy"],
     )
 
 

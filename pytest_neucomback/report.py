@@ -190,6 +190,10 @@ def _columns(summaries: Sequence[Summary]) -> list[_Column]:
         _Column("geometric mean", _geomean, rank=8),
         _Column("no slower", _no_slower, rank=8),
         _Column("instructions", lambda summary: _number(summary.instruction_ratio, "\N{MULTIPLICATION SIGN}"), rank=3),
+        _Column("stack", lambda summary: _cost_ratio(summary, "stack_bytes"), rank=9),
+        _Column("static cycles", lambda summary: _cost_ratio(summary, "static_cycles"), rank=9),
+        _Column("memory", lambda summary: _cost_ratio(summary, "peak_bytes"), rank=10),
+        _Column("energy", lambda summary: _cost_ratio(summary, "energy_uj"), rank=6),
         _Column("tokens in/out", _tokens, rank=7),
         _Column("cost", _cost, rank=4),
     ]
@@ -276,6 +280,13 @@ def _footnotes(summaries: Sequence[Summary], *, imported: bool) -> list[str]:
             f"{', '.join(sorted(free))}: without inputs, so either side may be a constant; in ACC+Perf as any "
             "other, left out of speed-ups."
         )
+    costs = [(r.timing or {}).get("costs") or {} for summary in summaries for r in summary.records]
+    analysed = [c["static_cpu"] for c in costs if c.get("static_cpu")]
+    if analysed:
+        notes.append(
+            f"Static cycles: what llvm-mca expects of {', '.join(sorted(set(analysed)))}, for the "
+            f"{_counted(len(analysed), 'item')} whose code is one loop; no measurement."
+        )
     if any(summary.unpriced and summary.cost_usd is not None for summary in summaries):
         notes.append("≥ Cost: some replies have no known price.")
     undefined = {r.task: r.discarded_vectors for summary in summaries for r in summary.records if r.discarded_vectors}
@@ -325,6 +336,12 @@ def _pass_at(summary: Summary, k: int) -> str:
 
 def _number(value: float | None, unit: str = "") -> str:
     return NONE if value is None else f"{value:.2f}{unit}"
+
+
+def _cost_ratio(summary: Summary, name: str) -> str:
+    """Candidates to references; where it is 1.00 there is nothing to say, and a column of such rows goes."""
+    text = _number(summary.cost_ratios.get(name), "\N{MULTIPLICATION SIGN}")
+    return NONE if text == "1.00\N{MULTIPLICATION SIGN}" else text
 
 
 def _geomean(summary: Summary) -> str:

@@ -65,6 +65,16 @@ class Batch:
     """Of some elements of the objects after each call."""
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What a process used."""
+
+    switches: int
+    """How often it was put aside while it wanted to run."""
+    peak_bytes: int
+    """Most memory it had at a time."""
+
+
 class Objects:
     """The memory that a plan's objects lie in: a sealed memfd, mapped here.
 
@@ -230,15 +240,16 @@ class Guest:
         """Of the process started: the candidate's own where there is no sandbox around it, else bubblewrap's."""
         return self._process.pid
 
-    def switches(self) -> int:
-        """How often the process was put aside while it wanted to run; 0 where the kernel does not say."""
+    def usage(self) -> Usage:
+        """What the candidate's own process has used so far; zeros where the kernel does not say."""
         pid = str(self.pid)
-        with contextlib.suppress(OSError, IndexError):
+        with contextlib.suppress(OSError, KeyError, ValueError):
             while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
                 pid = children[-1]
-            status = Path(f"/proc/{pid}/status").read_text()
-            return int(status.partition("nonvoluntary_ctxt_switches:")[2].split()[0])
-        return 0
+            status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+            peak_kb = int(status["VmHWM"].split()[0])
+            return Usage(int(status["nonvoluntary_ctxt_switches"]), peak_kb << 10)
+        return Usage(0, 0)
 
     def load(self, vector: Vector) -> None:
         """Put a vector's inputs in place for the next call."""

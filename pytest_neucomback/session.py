@@ -32,7 +32,9 @@ def judge_settings(settings: Settings, seed: int) -> JudgeSettings:
         fp=settings.fp,
         sandbox=settings.sandbox,
         reference=settings.reference,
-        timing=TimingSettings("paper" if settings.timing == "paper" else "paired", settings.min_effect),
+        timing=TimingSettings(
+            "paper" if settings.timing == "paper" else "paired", settings.min_effect, settings.energy
+        ),
     )
 
 

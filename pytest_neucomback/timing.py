@@ -26,15 +26,16 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
+from .energy import Packages, per_call
 from .errors import HarnessError
 from .inputs import Vector
 from .runner import Batch, Guest, Objects
 from .toolchain import Build, Placement
-from .types import Timing
+from .types import Costs, Timing
 
 LOOKS: tuple[int, ...] = (5, 8, 12, 16, 24)
 """Launches after which the interval is looked at; the last is the most there are."""
@@ -72,6 +73,8 @@ class TimingSettings:
     estimator: Literal["paired", "paper"] = "paired"
     min_effect: float = 0.01
     """Smallest relative effect that is called faster or slower."""
+    energy: bool = False
+    """``--nc-energy``: measure that, too."""
 
 
 class Place(Protocol):
@@ -129,7 +132,7 @@ def measure(
             "takes at least twice as long"
         )
     if paper:
-        return _paper(seen.ours, seen.theirs)
+        return replace(_paper(seen.ours, seen.theirs), costs=seen.costs(0), reference_costs=seen.costs(1))
     low, speedup, high = seen.interval()
     return Timing(
         native=True,
@@ -140,6 +143,8 @@ def measure(
         outcome=seen.outcome(settings.min_effect) or "tied",
         candidate_samples_ns=tuple(seen.ours),
         reference_samples_ns=tuple(seen.theirs),
+        costs=seen.costs(0),
+        reference_costs=seen.costs(1),
         launches=len(seen.ratios),
         note=seen.note(settings.min_effect, stolen),
     )
@@ -157,8 +162,16 @@ class _Seen:
         """Nanoseconds a call by which each launch's candidate took longer than it says, beyond what is forgiven."""
         self.batch: tuple[int, int] | None = None
         """Samples of a launch and calls of a sample, as the first launch found them right."""
+        self.peak_bytes = [0, 0]
+        self.energy_uj: tuple[float | None, ...] = ()
+        """Of a call of either side; measured in the first launch."""
         self.switches = 0
         """How often processes were put aside while they wanted to run."""
+
+    def costs(self, side: int) -> Costs:
+        """Of candidate (0) or reference (1)."""
+        energy = self.energy_uj[side] if self.energy_uj else None
+        return Costs(peak_bytes=self.peak_bytes[side] or None, energy_uj=energy)
 
     def interval(self) -> tuple[float, float, float]:
         """Lower end, centre and upper end of the speed-up.
@@ -237,7 +250,11 @@ def _one_launch(
             seen.batch = (11, 1) if settings.estimator == "paper" else _calibrate(guests)
         samples, reps = seen.batch
         pairs, walls = _samples(guests, samples, reps, vector, checks, rng)
-        seen.switches += sum(guest.switches() for guest in guests)
+        for side, usage in enumerate(guest.usage() for guest in guests):
+            seen.switches += usage.switches
+            seen.peak_bytes[side] = max(seen.peak_bytes[side], usage.peak_bytes)
+        if settings.energy and not seen.energy_uj and (packages := Packages.here()):
+            seen.energy_uj = per_call(guests, packages)
         if wrong := checks.unseen(guests[0]):
             raise HarnessError(f"the candidate gave other results after it was timed than before: {wrong}")
     seen.ours += [p[0] for p in pairs]

@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pytest_neucomback import stack, throughput
+from pytest_neucomback import energy, stack, throughput, timing
 from pytest_neucomback.counting import Profile, Stretch, profile
+from pytest_neucomback.energy import Packages, per_call
 from pytest_neucomback.errors import ToolMissing
 from pytest_neucomback.inputs import draw
 from pytest_neucomback.judge import Judge, JudgeSettings
+from pytest_neucomback.runner import Guest, Objects
 from pytest_neucomback.stack import stack_bytes
 from pytest_neucomback.tasks import Task
 from pytest_neucomback.throughput import estimate
+from pytest_neucomback.timing import TimingSettings
 from pytest_neucomback.toolchain import Build, Toolchain
 
 MakeTask = Callable[[str, str, str], Task]
@@ -162,3 +166,75 @@ def test_costs_of_a_timing(toolchain_of: Callable[[str], Toolchain], make_task: 
     assert first.costs.static_cycles > first.reference_costs.static_cycles > 0
     assert first.costs.stack_bytes is not None
     assert first.as_json()["costs"] == first.costs.as_json()
+
+
+# --- energy and memory ------------------------------------------------------------------------------------------------
+
+
+def zone(root: Path, name: str, label: str, energy: int, top: int = 1_000_000) -> Path:
+    folder = root / name
+    folder.mkdir(parents=True)
+    for file, text in (("name", label), ("energy_uj", str(energy)), ("max_energy_range_uj", str(top))):
+        (folder / file).write_text(f"{text}\n")
+    return folder
+
+
+def test_energy_counters_are_packages_that_begin_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages count, their parts do not; a counter that passed its range lost nothing."""
+    monkeypatch.setattr(energy, "POWERCAP", tmp_path)
+    assert Packages.here() is None
+    first = zone(tmp_path, "intel-rapl:0", "package-0", 999_990)
+    zone(tmp_path, "intel-rapl:0:0", "core", 5)
+    zone(tmp_path, "intel-rapl:1", "package-1", 100)
+    packages = Packages.here()
+    assert packages is not None
+    before = packages.read()
+    assert before == (999_990, 100)
+    (first / "energy_uj").write_text("20\n")
+    assert packages.spent(before, packages.read()) == 31
+    (first / "energy_uj").unlink()
+    assert Packages.here() is None
+
+
+def test_energy_of_a_call(native: Toolchain, depth: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a constant power of 10 W a call takes 10 microjoule a microsecond, as much as its time says."""
+    monkeypatch.setattr(energy, "EACH_NS", 2e7)
+    monkeypatch.setattr(Packages, "read", lambda self: (int(time.perf_counter() * 1e7),))
+    packages = Packages([zone(tmp_path, "intel-rapl:0", "package-0", 0, 1 << 60)])
+    loop = HEAD + "    movl $20000, %eax\n1:  decl %eax\n    jnz 1b\n    ret\n"
+    build = native.build_candidate(depth, loop, tmp_path)
+    assert isinstance(build, Build), build
+    with Objects(build.plan) as objects, Guest(build, emulator=(), sandbox=True, cpu_s=60, timed=objects) as guest:
+        guest.load(draw(build.plan, "fixed:0"))
+        batch = guest.time(samples=9, reps=9, limit_s=10)
+        call_us = sorted(batch.ticks)[4] * batch.ns_per_tick / 1000
+        (found,) = per_call([guest], packages)
+    assert 10 * call_us / 2 < found < 10 * call_us * 2
+
+
+def test_energy_where_there_is_none(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who asks for it on a machine that tells none is told so, and nothing runs."""
+    monkeypatch.setattr(energy, "POWERCAP", tmp_path)
+    result = pytester.runpytest_inprocess("--nc-energy", "--nc-model=compiler:clang-O2", "-p", "no:cacheprovider")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--nc-energy: no energy counter of this processor can be read*"])
+
+
+def test_memory_and_energy_of_a_timing(
+    native: Toolchain, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A timing says what both processes had at most, and what a call takes where that was asked for."""
+    monkeypatch.setattr(timing, "LOOKS", (4,))
+    monkeypatch.setattr(energy, "EACH_NS", 2e6)
+    monkeypatch.setattr(Packages, "read", lambda self: (int(time.perf_counter() * 1e7),))
+    monkeypatch.setattr(energy, "POWERCAP", tmp_path)
+    zone(tmp_path, "intel-rapl:0", "package-0", 0, 1 << 60)
+    same = make_task("same", "int same(int n) { return n; }\n", "observe: [result]\n")
+    loop = "    .globl same\nsame:\n    movl $20000, %eax\n1:  decl %eax\n    jnz 1b\n    movl %edi, %eax\n    ret\n"
+    judge = Judge(JudgeSettings(7, 4, timing=TimingSettings(energy=True)), {"x86_64": native})
+    found = judge.time(same, "x86_64", loop, against=loop)
+    assert found.costs.energy_uj is not None
+    assert found.costs.energy_uj > 0
+    assert found.costs.peak_bytes is not None
+    assert 1 << 14 < found.costs.peak_bytes < 1 << 28
+    assert found.reference_costs.peak_bytes is not None

@@ -20,7 +20,7 @@ from pytest_neucomback.cli import MODEL_KINDS, main
 from pytest_neucomback.models import load_registry
 
 ROOT = Path(__file__).parents[2]
-COMMON = ["clang-19", "prlimit", "bwrap", "unshare"]
+COMMON = ["clang-19", "llvm-mca-19", "prlimit", "bwrap", "unshare"]
 X86_64 = ["x86_64-linux-gnu-as", "x86_64-linux-gnu-ld", "x86_64-linux-gnu-objcopy", "x86_64-linux-gnu-gcc"]
 AARCH64 = [name.replace("x86_64", "aarch64") for name in X86_64] + ["qemu-aarch64-static"]
 RISCV64 = [name.replace("x86_64", "riscv64") for name in X86_64] + ["qemu-riscv64-static"]

@@ -356,3 +356,23 @@ def test_geometric_mean_has_an_interval() -> None:
     assert only([timed(1, 1.9, 2.0, "faster")]).geomean_ci is None
     untimed = only([right(1)])
     assert (untimed.no_slower, untimed.fast_p, untimed.geomean_ci) == (None, None, None)
+
+
+def test_costs_are_compared_with_the_references() -> None:
+    """Stacks by their sums, cycles by the geometric mean, each over the correct items that have both sides."""
+
+    def costs(ours: dict[str, float], theirs: dict[str, float]) -> dict[str, Any]:
+        return timing("tied", 1.0) | {"costs": ours, "reference_costs": theirs}
+
+    records = [
+        right(1, timing=costs({"stack_bytes": 8, "static_cycles": 20.0}, {"stack_bytes": 8, "static_cycles": 10.0})),
+        right(2, timing=costs({"stack_bytes": 40, "static_cycles": 80.0}, {"stack_bytes": 0, "static_cycles": 10.0})),
+        right(3, timing=costs({"stack_bytes": 0, "energy_uj": 1.0}, {"stack_bytes": 24, "energy_uj": None})),
+        right(4, timing=costs({"stack_bytes": 999}, {"stack_bytes": 1}), input_free=True),
+        wrong(5, timing=costs({"stack_bytes": 999}, {"stack_bytes": 1})),
+        right(6, timing=timing("tied", 1.0)),
+    ]
+    summary = only(records)
+    assert summary.cost_ratios == {"stack_bytes": 48 / 32, "static_cycles": pytest.approx(4.0)}
+    assert summary.as_json()["cost_ratios"] == summary.cost_ratios
+    assert only([right(1)]).cost_ratios == {}

@@ -136,6 +136,20 @@ def test_figures_nobody_has_take_no_column() -> None:
     assert "cost" not in heading
 
 
+def test_costs_without_a_clock_have_columns_where_they_differ() -> None:
+    """The analysed processor is named; a ratio of 1.00 is no news."""
+    ours = {"stack_bytes": 24, "static_cycles": 30.0, "static_cpu": "neoverse-v1", "peak_bytes": 1000}
+    theirs = {"stack_bytes": 16, "static_cycles": 20.0, "static_cpu": "neoverse-v1", "peak_bytes": 1000}
+    costly = EMULATED | {"costs": ours, "reference_costs": theirs}
+    lines = summary_table(summarise(records(arch="aarch64", timing=costly)), width=None)
+    assert "stack" in lines[0]
+    assert "static cycles" in lines[0]
+    assert "memory" not in lines[0]
+    assert lines[2].count("1.50\N{MULTIPLICATION SIGN}") == 2
+    (note,) = [line for line in lines if line.startswith("Static cycles: ")]
+    assert note.startswith("Static cycles: what llvm-mca expects of neoverse-v1, for the ")
+
+
 def test_samples_bring_pass_at_k() -> None:
     """A column for the largest k, and what ACC means then."""
     twice = records() + records(sample=2, verdict="correct")

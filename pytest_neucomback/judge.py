@@ -579,7 +579,7 @@ class Judge:
                 checks=Checks(same, right_on_unseen, self._rule.ulps == 0),
                 seed=self.settings.seed,
             )
-        return replace(timing, reference=reference_name)
+        return replace(timing, reference=reference_name, working_set_bytes=sum(o.size for o in plan.objects))
 
 
 @dataclass(frozen=True)

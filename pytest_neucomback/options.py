@@ -79,6 +79,11 @@ class Settings:
             return self.debug_rounds
         return 1 if level == "l1" else 2
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The builds that candidates may be timed against."""
+        return BEST_OF if self.reference == BEST else (self.reference,)
+
     def timed(self, level: str) -> bool:
         """Whether items of this level are timed where the host can."""
         return self.time if self.time is not None else level != "l1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import shlex
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import hookspecs
-from .errors import ConfigError, NeucombackError
+from .errors import ConfigError, NeucombackError, ToolMissing
 from .fixtures import (
     nc_arch,
     nc_candidate,
@@ -227,13 +228,12 @@ def _load(run: Run) -> None:
 def _check_compilers(run: Run) -> None:
     """The compilers that models or the reference need, for every arch. Raises ToolMissing."""
     from .models import CompilerModel
-    from .options import BEST, BEST_OF
 
     needed = {m.compiler for m in run.models.values() if isinstance(m, CompilerModel)}
     for toolchain in run.toolchains.values():
         timed = not toolchain.emulator and any(run.settings.timed(t.level) for t in run.tasks.values())
-        names = BEST_OF if run.settings.reference == BEST else (run.settings.reference,)
-        for compiler in sorted(needed | ({n.partition("-")[0] for n in names} if timed else set())):
+        references = {n.partition("-")[0] for n in run.settings.references} if timed else set()
+        for compiler in sorted(needed | references):
             toolchain.compiler_command(compiler, "O2")
 
 
@@ -643,6 +643,10 @@ def run_description(run: Run, folder: RunFolder) -> dict[str, Any]:
         versions[f"as {toolchain.arch.name}"] = tool_version(toolchain.assembler)
         if toolchain.emulator:
             versions[f"emulator {toolchain.arch.name}"] = tool_version(toolchain.emulator[0])
+    references: dict[str, dict[str, str]] = {}
+    for arch, toolchain in run.toolchains.items():
+        with contextlib.suppress(ToolMissing):  # an untimed arch needs no gcc
+            references[arch] = {name: toolchain.reference_command(name) for name in run.settings.references}
     return {
         **folder.run,
         "seed": folder.seed,
@@ -652,6 +656,7 @@ def run_description(run: Run, folder: RunFolder) -> dict[str, Any]:
             "system": f"{platform.system()} {platform.release()}",
             "processors": os.cpu_count(),
         },
+        "references": references,
         "settings": run.settings.as_command(),
         "sandbox": "bubblewrap+seccomp" if run.settings.sandbox else "off (--nc-unsafe-no-sandbox)",
         "command_line": shlex.join([Path(sys.argv[0]).name, *run.config.invocation_params.args]),

@@ -263,6 +263,12 @@ class Toolchain:
         compiler, _, opt = name.partition("-")
         return self.compile_source(compiler, opt, task.c_path)
 
+    def reference_command(self, name: str) -> str:
+        """How COMPILER-LEVEL is called, without folders of this machine. Raises ToolMissing."""
+        compiler, _, opt = name.partition("-")
+        program, *flags = self.compiler_command(compiler, opt)
+        return shlex.join([Path(program).name, *flags[: flags.index("-isystem")]])
+
     def best_reference_path(self, task: Task) -> Path:
         """Where it is kept which reference is the fastest for a task, with these tools on this processor."""
         return self.cache / "best-reference" / self._key(task, "best", self._tool_digest, _host_cpu())

@@ -200,6 +200,8 @@ class Timing:
     reference_costs: Costs = Costs()
     reference: str = ""
     """What ``reference_ns`` is of, such as ``clang-O3``."""
+    working_set_bytes: int | None = None
+    """Of the objects a call may reach: how they fit the caches decides what a speed-up is of."""
     launches: int = 0
     """Pairs of processes that were started; more where the answer was not clear at once."""
     note: str = ""
@@ -215,6 +217,7 @@ class Timing:
             "speedup_ci": list(self.speedup_ci) if self.speedup_ci else None,
             "outcome": self.outcome,
             "reference": self.reference,
+            "working_set_bytes": self.working_set_bytes,
             "launches": self.launches,
             "instructions": self.instructions,
             "reference_instructions": self.reference_instructions,

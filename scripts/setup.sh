@@ -11,7 +11,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PYTHON_PACKAGES=(python3 python3-venv)
-# qemu-user-static runs candidates; qemu-user is the same with plugins, which count instructions; llvm-mca analyses loops.
+# qemu-user-static runs candidates; qemu-user is the same with plugins, which count instructions; llvm-mca, of llvm-19,
+# analyses loops.
 PACKAGES=(clang-19 llvm-19 binutils gcc qemu-user-static qemu-user bubblewrap util-linux)
 # Compilers and binutils for the other architectures; those of the host's own are in the list above.
 if command -v dpkg >/dev/null; then host=$(dpkg --print-architecture); else host=$(uname -m); fi

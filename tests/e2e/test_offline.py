@@ -20,7 +20,7 @@ ITEM_KEYS = {
 }  # fmt: skip
 TIMING_KEYS = {
     "native", "candidate_ns", "reference_ns", "speedup", "speedup_ci", "outcome", "instructions",
-    "reference_instructions", "hot_lines",
+    "reference_instructions", "hot_lines", "costs", "reference_costs", "working_set_bytes",
 }  # fmt: skip
 SAMPLE = ("s000", "s111", "s221", "s311", "s421", "s452", "s491", "va", "vdotr", "vif")
 """Loops of every kind: stores, reductions, gathers, conditions, aliases."""
@@ -41,6 +41,8 @@ def test_results_hold_the_keys_of_the_contract(project: Project) -> None:
     assert results["schema"] == 1
     assert set(results["run"]) >= RUN_KEYS
     assert results["run"]["finished"] is True
+    assert results["run"]["references"][ARCH]["clang-O3"].startswith("clang")
+    assert " -O3 -march=" in results["run"]["references"][ARCH]["clang-O3"]
     assert all(set(s) >= SUMMARY_KEYS for s in results["summary"])
     assert all(list(i)[: len(ITEM_KEYS)] == [k for k in i if k in ITEM_KEYS] for i in results["items"])
     assert all(set(i) >= ITEM_KEYS for i in results["items"])

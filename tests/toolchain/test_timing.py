@@ -75,6 +75,7 @@ def test_kernel_against_itself(native_judge: Judge, smooth: Task, honest: str) -
     assert 4 * 3 <= len(result.candidate_samples_ns) <= 6 * 9
     assert min(result.candidate_samples_ns) <= result.candidate_ns <= max(result.candidate_samples_ns)
     assert 20 < result.candidate_ns < 1e6
+    assert result.working_set_bytes == 2 * 2000 * 4
     assert set(result.as_json()) >= {"native", "candidate_ns", "reference_ns", "speedup", "speedup_ci", "outcome"}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ NONE = "—"
 _GAP = "  "
 _MIN_NAME_WIDTH = 10
 _SEPARATOR = " · "
+_STATIC = "static cycles"
 _MINOR_RANK = 5
 """Columns of this rank and above are worth less than a line of shared names above the table."""
 
@@ -66,7 +67,8 @@ def summary_table(summaries: Sequence[Summary], *, width: int | None, imported: 
             lines += _wrapped(_SEPARATOR.join(f"{title} {name}" for title, name in shared.items()), width)
         columns = _fitting(columns, summaries, width, least_rank=1)
     lines += _table(columns, summaries, width)
-    lines += [line for note in _footnotes(summaries, imported=imported) for line in _wrapped(note, width)]
+    notes = _footnotes(summaries, {column.title for column in columns}, imported=imported)
+    lines += [line for note in notes for line in _wrapped(note, width)]
     return lines
 
 
@@ -191,7 +193,7 @@ def _columns(summaries: Sequence[Summary]) -> list[_Column]:
         _Column("no slower", _no_slower, rank=8),
         _Column("instructions", lambda summary: _number(summary.instruction_ratio, "\N{MULTIPLICATION SIGN}"), rank=3),
         _Column("stack", lambda summary: _cost_ratio(summary, "stack_bytes"), rank=9),
-        _Column("static cycles", lambda summary: _cost_ratio(summary, "static_cycles"), rank=9),
+        _Column(_STATIC, lambda summary: _cost_ratio(summary, "static_cycles"), rank=9),
         _Column("memory", lambda summary: _cost_ratio(summary, "peak_bytes"), rank=10),
         _Column("energy", lambda summary: _cost_ratio(summary, "energy_uj"), rank=6),
         _Column("tokens in/out", _tokens, rank=7),
@@ -262,7 +264,8 @@ def _cut(name: str, width: int) -> str:
     return name if len(name) <= width else "…" + name[len(name) - width + 1 :]
 
 
-def _footnotes(summaries: Sequence[Summary], *, imported: bool) -> list[str]:
+def _footnotes(summaries: Sequence[Summary], shown: Container[str], *, imported: bool) -> list[str]:
+    """``shown`` are the titles of the columns that the table has."""
     notes: list[str] = []
     if any(summary.unjudged for summary in summaries):
         notes.append("Incomplete: run the same command again; it retries only what is unjudged.")
@@ -282,9 +285,9 @@ def _footnotes(summaries: Sequence[Summary], *, imported: bool) -> list[str]:
         )
     costs = [(r.timing or {}).get("costs") or {} for summary in summaries for r in summary.records]
     analysed = [c["static_cpu"] for c in costs if c.get("static_cpu")]
-    if analysed:
+    if analysed and _STATIC in shown:
         notes.append(
-            f"Static cycles: what llvm-mca expects of {', '.join(sorted(set(analysed)))}, for the "
+            f"{_STATIC.capitalize()}: what llvm-mca expects of {', '.join(sorted(set(analysed)))}, for the "
             f"{_counted(len(analysed), 'item')} whose code is one loop; no measurement."
         )
     if any(summary.unpriced and summary.cost_usd is not None for summary in summaries):

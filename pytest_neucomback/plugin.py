@@ -624,6 +624,17 @@ class Controller:
             yield "the same command again tries the unjudged items and pays for nothing twice"
 
 
+def _cache_bytes() -> dict[str, int]:
+    """Sizes of the first processor's data caches, to read ``working_set_bytes`` by, as far as Linux tells them."""
+    sizes = {}
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        with contextlib.suppress(OSError, ValueError):
+            level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
+            if kind != "Instruction":
+                sizes[f"L{level}"] = int(size.removesuffix("K")) << 10
+    return sizes
+
+
 def run_description(run: Run, folder: RunFolder) -> dict[str, Any]:
     """``run`` of results.json: versions, host, seed, settings, command line."""
     import importlib.metadata
@@ -655,6 +666,7 @@ def run_description(run: Run, folder: RunFolder) -> dict[str, Any]:
             "machine": platform.machine(),
             "system": f"{platform.system()} {platform.release()}",
             "processors": os.cpu_count(),
+            "caches": _cache_bytes(),
         },
         "references": references,
         "settings": run.settings.as_command(),

@@ -42,6 +42,7 @@ def test_results_hold_the_keys_of_the_contract(project: Project) -> None:
     assert set(results["run"]) >= RUN_KEYS
     assert results["run"]["finished"] is True
     assert results["run"]["references"][ARCH]["clang-O3"].startswith("clang")
+    assert all(size >= 1024 for size in results["run"]["host"]["caches"].values())
     assert " -O3 -march=" in results["run"]["references"][ARCH]["clang-O3"]
     assert all(set(s) >= SUMMARY_KEYS for s in results["summary"])
     assert all(list(i)[: len(ITEM_KEYS)] == [k for k in i if k in ITEM_KEYS] for i in results["items"])

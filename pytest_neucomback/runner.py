@@ -137,6 +137,8 @@ class Guest:
         """How many times 16 bytes lower than usual the stack of timed calls begins, below 256."""
         self._masks = 0
         """Bytes of masks in use."""
+        self._busy_ns = 0.0
+        """Between commands and answers, of a timed program."""
         self.alive = True
         """False once a call has not returned: the process is gone or of no use any more."""
 
@@ -152,6 +154,7 @@ class Guest:
         self._poll.register(self._status, select.POLLIN)
         try:
             self._wait_ready()
+            self._started_ns = self._cpu_ns() if self._timed else 0
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -240,12 +243,31 @@ class Guest:
         """Of the process started: the candidate's own where there is no sandbox around it, else bubblewrap's."""
         return self._process.pid
 
+    def idle_cpu_ns(self) -> float:
+        """CPU time that a timed program has used beyond the time between commands and answers: below zero, unless it
+        runs while it should wait. Zero where the kernel does not say.
+        """
+        used = self._cpu_ns()
+        return used - self._started_ns - self._busy_ns if used else 0.0
+
+    def _cpu_ns(self) -> int:
+        """CPU time of the candidate's own process so far; 0 where the kernel does not say."""
+        with contextlib.suppress(OSError):
+            # The number of another process's CPU clock is made as clock_getcpuclockid(3) makes it.
+            return time.clock_gettime_ns((~int(self._own_pid()) << 3) | 2)
+        return 0
+
+    def _own_pid(self) -> str:
+        """Of the candidate's own process, the innermost of those that were started."""
+        pid = str(self.pid)
+        while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            pid = children[-1]
+        return pid
+
     def usage(self) -> Usage:
         """What the candidate's own process has used so far; zeros where the kernel does not say."""
-        pid = str(self.pid)
         with contextlib.suppress(OSError, KeyError, ValueError):
-            while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-                pid = children[-1]
+            pid = self._own_pid()
             status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
             peak_kb = int(status["VmHWM"].split()[0])
             return Usage(int(status["nonvoluntary_ctxt_switches"]), peak_kb << 10)
@@ -324,8 +346,11 @@ class Guest:
             answer = self._wait(limit_s)
         wall = time.perf_counter() - start
         if self._timed:
+            self._busy_ns += wall * 1e9
             for name, memory in self.memory.items():
                 memory[:] = self._timed.live[name]
+                # Whoever has the next turn finds nothing of this one, even if it never calls the driver again.
+                self._timed.live[name][:] = self._timed.images[name]
         if answer == b"D":
             return CallResult("done", wall)
         self.alive = False

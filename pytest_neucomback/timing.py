@@ -52,10 +52,12 @@ LAUNCH_NS = 150e6
 MAX_SAMPLE_NS = 2e6
 """What a sample of the slower side may take, likewise, if one call does; both sides make the same calls."""
 MAX_REPS = 2000
-HONEST_SHARE, HONEST_SLACK_NS, WAKE_NS, PAPER_WAKE_NS = 0.5, 100.0, 4_000.0, 200_000.0
+HONEST_SHARE, HONEST_SLACK_NS, WAKE_NS, PAPER_WAKE_NS = 0.9, 100.0, 4_000.0, 200_000.0
 """A candidate's time per call must be this share of what the parent saw it take, less what a clock may be off per call,
 and what waking up may differ by per batch (honest code: a few microseconds either way, on one processor). Under the
 published protocol, one call a batch, that is most of it, and with one launch there is no other to tell chance by."""
+IDLE_SLACK_NS = 1e6
+"""CPU time of a candidate while it should wait, in a launch, that may be the kernel's bookkeeping."""
 EMPTY_BATCHES = 5
 BATCH_LIMIT_S = 120.0
 PLACES = 256
@@ -109,8 +111,9 @@ def measure(
 
     Launches take the vectors in turn. The driver's clock runs in the candidate's process, so what it says is believed
     only as far as the parent can see: ticks are converted by the reference's process, both sides must have computed the
-    same after every batch, and the time per call must account for what a batch takes longer than one that calls
-    nothing. Raises HarnessError, with what was wrong, when a candidate fails one of these.
+    same after every batch, the candidate must not run while it is the reference's turn, and the time per call must
+    account for what a batch takes longer than one that calls nothing. Raises HarnessError, with what was wrong, when a
+    candidate fails one of these.
     """
     rng = random.Random(seed)
     seen = _Seen()
@@ -129,7 +132,7 @@ def measure(
     if sorted(seen.hidden)[len(seen.hidden) // 4] > 0:
         raise HarnessError(
             f"the candidate's process reports {statistics.median(seen.ours):.0f} ns a call; by the parent's clock it "
-            "takes at least twice as long"
+            "takes longer"
         )
     if paper:
         return replace(_paper(seen.ours, seen.theirs), costs=seen.costs(0), reference_costs=seen.costs(1))
@@ -253,6 +256,8 @@ def _one_launch(
         for side, usage in enumerate(guest.usage() for guest in guests):
             seen.switches += usage.switches
             seen.peak_bytes[side] = max(seen.peak_bytes[side], usage.peak_bytes)
+        if guests[0].idle_cpu_ns() > IDLE_SLACK_NS:
+            raise HarnessError("the candidate's process went on running while it was the reference's turn")
         if settings.energy and not seen.energy_uj and (packages := Packages.here()):
             seen.energy_uj = per_call(guests, packages)
         if wrong := checks.unseen(guests[0]):

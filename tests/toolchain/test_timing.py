@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -304,6 +305,49 @@ def test_forged_clock_is_noticed(native: Toolchain, smooth: Task, honest: str, t
         guest._command_byte = slow  # type: ignore[method-assign]
         with pytest.raises(HarnessError, match="the driver says"):
             guest.time(samples=2, reps=400, limit_s=10)
+
+
+def test_nothing_is_left_for_the_other_side(native: Toolchain, smooth: Task, honest: str, tmp_path: Path) -> None:
+    """Two programs share the objects: after a turn they hold the inputs again, and the parent has what was computed."""
+    build = native.build_candidate(smooth, honest, tmp_path)
+    assert isinstance(build, Build)
+    vector = draw(build.plan, "fixed:0")
+    with Objects(build.plan) as objects, Guest(build, emulator=(), sandbox=True, cpu_s=60, timed=objects) as guest:
+        guest.load(vector)
+        inputs = {name: memory.copy() for name, memory in objects.live.items()}
+        assert guest.call(10).status == "done"
+        assert (guest.memory["y"] != inputs["y"]).any()
+        assert (objects.live["y"] == inputs["y"]).all()
+        guest.time(samples=1, reps=3, limit_s=10, seed=5)
+        assert (objects.live["y"] == inputs["y"]).all()
+        assert guest.idle_cpu_ns() < 1e6
+
+
+def test_running_in_the_others_turn_is_noticed(
+    native: Toolchain, native_judge: Judge, smooth: Task, honest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A candidate that answers for the driver and goes on running, to slow the reference down or to read from it."""
+
+    def spinner(sealed: int) -> str:
+        return wrapped(
+            honest,
+            f"    movl {sealed + 4:#x}, %edi\n    subq $8, %rsp\n    movb $68, (%rsp)\n    movq %rsp, %rsi\n"
+            "    movl $1, %edx\n    movl $1, %eax\n    syscall\n1:  jmp 1b\n",
+        )
+
+    address = driver_address(native, smooth, spinner(0x500000), "nc_sealed", tmp_path)
+    build = native.build_candidate(smooth, spinner(address), tmp_path)
+    assert isinstance(build, Build)
+    with Objects(build.plan) as objects, Guest(build, emulator=(), sandbox=True, cpu_s=60, timed=objects) as guest:
+        guest.load(draw(build.plan, "fixed:0"))
+        assert guest.call(10).status == "done"
+        end = time.monotonic() + 20
+        while guest.idle_cpu_ns() < 2 * timing.IDLE_SLACK_NS and time.monotonic() < end:
+            time.sleep(0.01)
+        assert guest.idle_cpu_ns() >= 2 * timing.IDLE_SLACK_NS
+    monkeypatch.setattr(Guest, "idle_cpu_ns", lambda self: 2e6 * self.build.path.name.startswith("ours"))
+    with pytest.raises(HarnessError, match="went on running while it was the reference's turn"):
+        native_judge.time(smooth, "x86_64", honest)
 
 
 def test_every_launch_has_inputs_of_its_own(native: Toolchain, smooth: Task) -> None:

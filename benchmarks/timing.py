@@ -34,6 +34,7 @@ from typing import Any
 from verdict_cost import adopt_orphans, children_ms, own_ms, reap
 
 from pytest_neucomback.arches import host_arch
+from pytest_neucomback.errors import HarnessError
 from pytest_neucomback.judge import Judge, JudgeSettings
 from pytest_neucomback.tasks import Task, load_suites
 from pytest_neucomback.timing import TimingSettings
@@ -110,11 +111,16 @@ def used() -> float:
     return (own_ms() + children_ms()) / 1000
 
 
-def a_a(bench: Bench, passes: int, rows: list[dict[str, Any]], keep: Callable[[], None]) -> None:
+def a_a(bench: Bench, passes: int, rows: list[dict[str, Any]], refused: list[str], keep: Callable[[], None]) -> None:
+    """Fill ``rows``, a measurement each, and ``refused``, what was said of code that was taken for a cheat."""
     for number in range(1, passes + 1):
         for place, task in enumerate(bench.tasks, 1):
             start, cpu = time.monotonic(), used()
-            timing = bench.timed(task, bench.assembly[task.id], 1000 * number)
+            try:
+                timing = bench.timed(task, bench.assembly[task.id], 1000 * number)
+            except HarnessError as error:
+                refused.append(f"{task.id}, pass {number}: {error}")
+                continue
             wall, cpu = time.monotonic() - start, used() - cpu
             paper = bench.timed(task, bench.assembly[task.id], 1000 * number, paper=True)
             rows.append(
@@ -160,6 +166,7 @@ def table(result: dict[str, Any]) -> str:
         f"{'called faster':34}{ours['faster']:10}{paper['faster']:12}",
         f"{'called slower':34}{ours['slower']:10}{paper['slower']:12}",
         f"{'at least 1 % faster':34}{ours['faster']:10}{by_one['faster']:12}",
+        f"refused: {len(result['refused'])}",
         f"stable loops (interval within 1 %): {len(stable)} of {len({r['task'] for r in rows})}",
         f"median CPU {statistics.median(r['cpu_s'] for r in rows):.2f} s, wall "
         f"{statistics.median(r['wall_s'] for r in rows):.2f} s, launches "
@@ -209,8 +216,8 @@ def main() -> None:
             arguments.json.write_text(json.dumps(result, indent=1) + "\n")
 
     with hog(arguments.condition == "hog"):
-        result["a_a"] = []
-        a_a(bench, arguments.passes, result["a_a"], keep)
+        result["a_a"], result["refused"] = [], []
+        a_a(bench, arguments.passes, result["a_a"], result["refused"], keep)
         ns: dict[str, float] = {}
         for row in result["a_a"]:
             ns[row["task"]] = min(row["ns"], ns.get(row["task"], math.inf))

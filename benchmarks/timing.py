@@ -118,11 +118,11 @@ def a_a(bench: Bench, passes: int, rows: list[dict[str, Any]], refused: list[str
             start, cpu = time.monotonic(), used()
             try:
                 timing = bench.timed(task, bench.assembly[task.id], 1000 * number)
+                wall, cpu = time.monotonic() - start, used() - cpu
+                paper = bench.timed(task, bench.assembly[task.id], 1000 * number, paper=True)
             except HarnessError as error:
                 refused.append(f"{task.id}, pass {number}: {error}")
                 continue
-            wall, cpu = time.monotonic() - start, used() - cpu
-            paper = bench.timed(task, bench.assembly[task.id], 1000 * number, paper=True)
             rows.append(
                 {
                     "task": task.id, "pass": number, "outcome": timing.outcome, "speedup": timing.speedup,
@@ -141,8 +141,12 @@ def power(bench: Bench, ns: dict[str, float], slowdown: float) -> list[dict[str,
     for place, task in enumerate(bench.tasks, 1):
         rounds = max(1, round(slowdown * ns[task.id] / per_round))
         slowed = with_spin(bench.assembly[task.id], task.function, rounds)
-        timing = bench.timed(task, slowed, 7)
-        paper = bench.timed(task, slowed, 7, paper=True)
+        try:
+            timing = bench.timed(task, slowed, 7)
+            paper = bench.timed(task, slowed, 7, paper=True)
+        except HarnessError as error:
+            rows.append({"task": task.id, "rounds": rounds, "outcome": str(error), "speedup": math.nan, "paper": ""})
+            continue
         rows.append({"task": task.id, "rounds": rounds, "outcome": timing.outcome, "speedup": timing.speedup,
                      "launches": timing.launches, "paper": paper.outcome})  # fmt: skip
         _progress(f"{slowdown:.0%} slower, {place}/{len(bench.tasks)}")

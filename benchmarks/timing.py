@@ -119,10 +119,11 @@ def a_a(bench: Bench, passes: int, rows: list[dict[str, Any]], refused: list[str
             try:
                 timing = bench.timed(task, bench.assembly[task.id], 1000 * number)
                 wall, cpu = time.monotonic() - start, used() - cpu
-                paper = bench.timed(task, bench.assembly[task.id], 1000 * number, paper=True)
             except HarnessError as error:
                 refused.append(f"{task.id}, pass {number}: {error}")
+                keep()
                 continue
+            paper = bench.timed(task, bench.assembly[task.id], 1000 * number, paper=True)
             rows.append(
                 {
                     "task": task.id, "pass": number, "outcome": timing.outcome, "speedup": timing.speedup,
@@ -137,15 +138,17 @@ def a_a(bench: Bench, passes: int, rows: list[dict[str, Any]], refused: list[str
 
 def power(bench: Bench, ns: dict[str, float], slowdown: float) -> list[dict[str, Any]]:
     per_round = bench.ns_per_round()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for place, task in enumerate(bench.tasks, 1):
+        if task.id not in ns:
+            continue
         rounds = max(1, round(slowdown * ns[task.id] / per_round))
         slowed = with_spin(bench.assembly[task.id], task.function, rounds)
         try:
             timing = bench.timed(task, slowed, 7)
             paper = bench.timed(task, slowed, 7, paper=True)
         except HarnessError as error:
-            rows.append({"task": task.id, "rounds": rounds, "outcome": str(error), "speedup": math.nan, "paper": ""})
+            rows.append({"task": task.id, "rounds": rounds, "outcome": str(error), "speedup": None, "paper": ""})
             continue
         rows.append({"task": task.id, "rounds": rounds, "outcome": timing.outcome, "speedup": timing.speedup,
                      "launches": timing.launches, "paper": paper.outcome})  # fmt: skip
@@ -178,7 +181,7 @@ def table(result: dict[str, Any]) -> str:
     ]
     for slowdown, found in result["power"].items():
         mine = [r for r in found if r["task"] in stable]
-        measured = statistics.median(r["speedup"] for r in mine) if mine else math.nan
+        measured = statistics.median([r["speedup"] for r in mine if r["speedup"]] or [math.nan])
         hits, theirs = (sum(r[k] == "slower" for r in mine) for k in ("outcome", "paper"))
         lines.append(
             f"{float(slowdown):.0%} slower, recognised on stable loops: {hits} of {len(mine)} "

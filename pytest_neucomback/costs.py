@@ -26,7 +26,7 @@ HOT_LINES = 8
 
 @dataclass(frozen=True)
 class _Reference:
-    stack_bytes: int | None
+    stack_bytes: int | None = None
     calls: int = 0
     """Vectors that instructions were counted on, from the first."""
     instructions: int | None = None
@@ -48,8 +48,7 @@ class CostBook:
     ) -> Timing:
         """The timing with the costs of both sides, one call for each vector, as far as something here can tell.
 
-        What is missing is told in the note where there is no time either. Raises HarnessError when a call does not
-        return.
+        What is missing is told in the note where there is no time either. Raises nothing for it.
         """
         key = (str(reference.path), build.plan.task.digest(), toolchain.arch.name)
         with self._lock:
@@ -58,11 +57,11 @@ class CostBook:
             known = self._of_reference(reference, vectors, toolchain)
             with self._lock:
                 self._references[key] = known
-        ours = replace(timing.costs, stack_bytes=stack_bytes(build, vectors, toolchain, sandbox=self._sandbox))
-        theirs = replace(timing.reference_costs, stack_bytes=known.stack_bytes)
+        ours, theirs = timing.costs, replace(timing.reference_costs, stack_bytes=known.stack_bytes)
         missing = known.missing
-        if not missing:
-            try:
+        try:
+            ours = replace(ours, stack_bytes=stack_bytes(build, vectors, toolchain, sandbox=self._sandbox))
+            if known.instructions is not None:
                 counted = vectors[: known.calls]
                 found = self._profile(build, counted, toolchain)
                 instructions = found.instructions if found else self._count(build, counted, toolchain)
@@ -72,28 +71,27 @@ class CostBook:
                 if static and known.static:
                     ours = replace(ours, static_cycles=static.cycles, static_cpu=static.cpu)
                     theirs = replace(theirs, static_cycles=known.static.cycles, static_cpu=known.static.cpu)
-            except (HarnessError, ToolMissing) as error:
-                missing = str(error)
+        except (HarnessError, ToolMissing) as error:
+            missing = str(error)
         # Where there is a time, a missing count is no loss worth words.
         if missing and not timing.native:
-            timing = replace(timing, note=f"{timing.note}; instructions not counted: {missing}")
+            what = "costs" if timing.instructions else "instructions"
+            timing = replace(timing, note=f"{timing.note}; {what} not counted: {missing}")
         return replace(timing, costs=ours, reference_costs=theirs)
 
     def _of_reference(self, reference: Build, vectors: Sequence[Vector], toolchain: Toolchain) -> _Reference:
-        known = _Reference(stack_bytes(reference, vectors, toolchain, sandbox=self._sandbox))
-        counts: list[int] = []
+        known = _Reference()
         try:
+            known = replace(known, stack_bytes=stack_bytes(reference, vectors, toolchain, sandbox=self._sandbox))
+            counts: list[int] = []
             while len(counts) < len(vectors) and sum(counts) < COUNTED_INSTRUCTIONS:
                 counts.append(self._count(reference, [vectors[len(counts)]], toolchain))
             known = replace(known, calls=len(counts), instructions=sum(counts))
             # An analysis is worth its time where there is no clock.
             if not toolchain.arch.native and (found := self._profile(reference, vectors[: len(counts)], toolchain)):
                 known = replace(known, static=estimate(found, toolchain))
-        except HarnessError as error:
-            known = replace(known, missing=str(error))
-        except ToolMissing as error:
-            # Without the analysis there are still counts.
-            known = known if known.instructions else replace(known, missing=str(error))
+        except (HarnessError, ToolMissing) as error:
+            known = replace(known, missing="" if known.instructions else str(error))
         return known
 
     def _count(self, build: Build, vectors: Sequence[Vector], toolchain: Toolchain) -> int:

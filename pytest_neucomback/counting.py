@@ -221,18 +221,19 @@ def profile(
 
 def _stretches(executed: Mapping[int, tuple[int, int]], program: Path) -> tuple[Stretch, ...]:
     """What was executed as often as its neighbour, with the program's bytes."""
+    bounds: list[list[int]] = []
+    for address, (times, size) in sorted(executed.items()):
+        if bounds and bounds[-1][1] == address and bounds[-1][2] == times:
+            bounds[-1][1] += size
+            bounds[-1][3] += 1
+        else:
+            bounds.append([address, address + size, times, 1])
     with program.open("rb") as stream:
         segments = [(s["p_vaddr"], s.data()) for s in ELFFile(stream).iter_segments("PT_LOAD")]
-    found: list[Stretch] = []
-    behind = None
-    for address, (times, size) in sorted(executed.items()):
-        code = next((data[address - at :][:size] for at, data in segments if at <= address < at + len(data)), b"")
-        if found and behind == address and found[-1].executed == times:
-            last = found.pop()
-            found.append(Stretch(times, last.instructions + 1, last.code + code))
-        else:
-            found.append(Stretch(times, 1, code))
-        behind = address + size
+    found = []
+    for start, end, times, instructions in bounds:
+        code = next((data[start - at : end - at] for at, data in segments if at <= start < at + len(data)), b"")
+        found.append(Stretch(times, instructions, code))
     return tuple(found)
 
 

@@ -12,9 +12,13 @@ import random
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from .errors import HarnessError
 from .layout import MAX_SAMPLES
-from .runner import Guest
+
+if TYPE_CHECKING:
+    from .runner import Guest
 
 POWERCAP = Path("/sys/class/powercap")
 EACH_NS = 100e6
@@ -52,24 +56,28 @@ class Packages:
         return sum((b - a) % (top + 1) for a, b, top in zip(before, after, ranges, strict=True))
 
 
-def per_call(guests: Sequence[Guest], packages: Packages) -> tuple[float, ...]:
+def per_call(guests: Sequence[Guest], packages: Packages, *, digests_agree: bool = True) -> tuple[float, ...]:
     """Microjoule per call of each program, on the inputs that are loaded; medians of ROUNDS batches each.
 
-    Raises HarnessError when a batch does not end well.
+    All make the same calls. Raises HarnessError when a batch does not end well, or when they leave different results.
     """
-    wall_ns = max(guest.time(samples=1, reps=8, limit_s=_LIMIT_S).wall_ns for guest in guests)
+    wall_ns = max(guest.time(samples=1, reps=8, limit_s=_LIMIT_S, seed=1).wall_ns for guest in guests)
     reps = max(1, min(int(EACH_NS / wall_ns), 1_000_000))
     samples = max(1, min(MAX_SAMPLES, reps // 1000))
     reps //= samples
     found: list[list[float]] = [[] for _ in guests]
     order = list(range(len(guests)))
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         random.shuffle(order)
+        digests = set()
         for side in order:
-            used = []
-            for empty in (False, True):
+            used = {}
+            for empty in random.sample((False, True), 2):
                 before = packages.read()
-                guests[side].time(samples=samples, reps=reps, limit_s=_LIMIT_S, empty=empty)
-                used.append(packages.spent(before, packages.read()))
-            found[side].append((used[0] - used[1]) / (samples * reps))
+                batch = guests[side].time(samples=samples, reps=reps, limit_s=_LIMIT_S, seed=number + 2, empty=empty)
+                used[empty] = packages.spent(before, packages.read())
+                digests |= set() if empty else {batch.digest}
+            found[side].append((used[False] - used[True]) / (samples * reps))
+        if digests_agree and len(digests) > 1:
+            raise HarnessError("the candidate gave other results while its energy was measured")
     return tuple(statistics.median(values) for values in found)

@@ -33,7 +33,7 @@ from .options import BEST, BEST_OF
 from .oracle import Findings, FloatRule, Snapshot
 from .runner import CallResult, Guest
 from .tasks import Task
-from .timing import LOOKS, Checks, TimingSettings, measure
+from .timing import FRESH_VECTORS, LOOKS, Checks, TimingSettings, measure
 from .toolchain import Build, BuildFailure, Placement, Plan, Toolchain, beyond_text, new_work_folder
 from .types import Judgement, Outcome, Timing, Verdict
 from .undefined import DefinedInputs
@@ -466,13 +466,14 @@ class Judge:
         self, toolchain: Toolchain, task: Task, built: Callable[[], Build], reference_name: str, timing: Timing
     ) -> Timing:
         """The timing with what both sides cost without a clock; it stays as it is where nothing can be told."""
+        timing = replace(timing, reference=reference_name)
         try:
             build = built()
             # Their number does not depend on the clock, so that two runs count the same calls.
             wanted = min(COUNTED_VECTORS, fixed_count(build.plan))
             vectors = self._book(task, toolchain.arch.name).defined(_drawn("fixed:", wanted), wanted)
             reference = toolchain.reference(task, reference_name)
-            return self._costs.added(replace(timing, reference=reference_name), build, reference, vectors, toolchain)
+            return self._costs.added(timing, build, reference, vectors, toolchain)
         except (HarnessError, ToolMissing) as error:
             return timing if timing.native else replace(timing, note=f"{timing.note}; costs not measured: {error}")
 
@@ -542,7 +543,8 @@ class Judge:
                 reference = self._built_again(toolchain, task, against, folder / "other")
             book = self._book(task, arch)
             prefix = f"timed:{self.settings.seed}:"
-            most = LOOKS[0]  # later launches take them again, with other last bits
+            # Later launches take them again, with other last bits or in other processes.
+            most = LOOKS[0] if build.plan.varied else FRESH_VECTORS
             timed, _ = book.drawn(_drawn(prefix, most), most, budget_s=1, at_least=1, deadline=None)
             # Never used for a verdict: those begin at 0, and no run has this many.
             (unseen,), _ = book.drawn(
@@ -576,7 +578,7 @@ class Judge:
                 [t.vector for t in timed],
                 sandbox=self.settings.sandbox,
                 settings=self.settings.timing,
-                checks=Checks(same, right_on_unseen, self._rule.ulps == 0),
+                checks=Checks(same, right_on_unseen, self._rule.ulps == 0 and plan.digestible, plan.varied),
                 seed=self.settings.seed,
             )
         return replace(timing, reference=reference_name, working_set_bytes=sum(o.size for o in plan.objects))

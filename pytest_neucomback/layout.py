@@ -35,7 +35,7 @@ class RegionEntry(ctypes.Structure):
     """``struct nc_region``."""
 
     _fields_ = (("addr", _u64), ("offset", _u64), ("size", _u64), ("data_addr", _u64), ("data_size", _u64),
-                ("float_size", _u64), ("stride", _u32), ("mask", _u32))  # fmt: skip
+                ("float_size", _u64), ("stride", _u32), ("mask", _u32), ("opaque", _u64))  # fmt: skip
 
 
 class Control(ctypes.Structure):
@@ -84,6 +84,8 @@ class Control(ctypes.Structure):
         ("empty", _u64),
         ("stack_shift", _u64),
         ("seed", _u64),
+        ("ret_bytes", _u64),
+        ("ret_float_bytes", _u64),
         ("digest", _u64),
         ("overhead_ticks", _u64),
         ("clock_ns", _u64),

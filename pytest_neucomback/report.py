@@ -22,6 +22,7 @@ _GAP = "  "
 _MIN_NAME_WIDTH = 10
 _SEPARATOR = " · "
 _STATIC = "static cycles"
+_SAME = ("1.00\N{MULTIPLICATION SIGN}",)
 _MINOR_RANK = 5
 """Columns of this rank and above are worth less than a line of shared names above the table."""
 
@@ -45,6 +46,8 @@ class _Column:
     rank: int = 0
     """Columns of the highest rank are the first to go when the terminal is narrow; 0 stays."""
     left: bool = False
+    no_news: tuple[str, ...] = ()
+    """A column of nothing but such cells is left out."""
 
 
 def summary_table(summaries: Sequence[Summary], *, width: int | None, imported: bool = False) -> list[str]:
@@ -192,10 +195,10 @@ def _columns(summaries: Sequence[Summary]) -> list[_Column]:
         _Column("geometric mean", _geomean, rank=8),
         _Column("no slower", _no_slower, rank=8),
         _Column("instructions", lambda summary: _number(summary.instruction_ratio, "\N{MULTIPLICATION SIGN}"), rank=3),
-        _Column("stack", lambda summary: _cost_ratio(summary, "stack_bytes"), rank=9),
-        _Column(_STATIC, lambda summary: _cost_ratio(summary, "static_cycles"), rank=9),
-        _Column("memory", lambda summary: _cost_ratio(summary, "peak_bytes"), rank=10),
-        _Column("energy", lambda summary: _cost_ratio(summary, "energy_uj"), rank=6),
+        _Column("stack", lambda summary: _cost_ratio(summary, "stack_bytes"), rank=9, no_news=_SAME),
+        _Column(_STATIC, lambda summary: _cost_ratio(summary, "static_cycles"), rank=9, no_news=_SAME),
+        _Column("memory", lambda summary: _cost_ratio(summary, "peak_bytes"), rank=10, no_news=_SAME),
+        _Column("energy", lambda summary: _cost_ratio(summary, "energy_uj"), rank=6, no_news=_SAME),
         _Column("tokens in/out", _tokens, rank=7),
         _Column("cost", _cost, rank=4),
     ]
@@ -206,7 +209,7 @@ def _columns(summaries: Sequence[Summary]) -> list[_Column]:
 
 
 def _has_figures(column: _Column, summaries: Iterable[Summary]) -> bool:
-    return any(column.cell(summary) not in (NONE, "0/0") for summary in summaries)
+    return any(column.cell(summary) not in (NONE, "0/0", *column.no_news) for summary in summaries)
 
 
 def _fitting(columns: Sequence[_Column], summaries: Sequence[Summary], width: int, *, least_rank: int) -> list[_Column]:
@@ -342,9 +345,8 @@ def _number(value: float | None, unit: str = "") -> str:
 
 
 def _cost_ratio(summary: Summary, name: str) -> str:
-    """Candidates to references; where it is 1.00 there is nothing to say, and a column of such rows goes."""
-    text = _number(summary.cost_ratios.get(name), "\N{MULTIPLICATION SIGN}")
-    return NONE if text == "1.00\N{MULTIPLICATION SIGN}" else text
+    """Candidates to references."""
+    return _number(summary.cost_ratios.get(name), "\N{MULTIPLICATION SIGN}")
 
 
 def _geomean(summary: Summary) -> str:

@@ -1,6 +1,6 @@
 """Runs a Build: one sandboxed process, lock-step through shared memory.
 
-The parent writes a vector into the shared file, wakes the driver with one byte, waits for one byte, and reads what
+The parent writes a vector into the shared memory, wakes the driver with one byte, waits for one byte, and reads what
 the call left behind. The process knows neither what is expected nor how inputs were drawn.
 """
 
@@ -62,7 +62,7 @@ class Batch:
     wall_ns: float
     """Per call, from the command to the answer by the parent's clock: restoring and waking up are in it."""
     digest: int
-    """Of some elements of the objects after each call."""
+    """Of what each call left."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,10 @@ class Guest:
         self.control.limit_cpu_s = int(self._cpu_s) + 1
         self.control.restore = int(self._timed is not None)
         self.control.n_regions = len(plan.objects)
+        returns = plan.signature.returns
+        if returns.kind in ("int", "float"):
+            self.control.ret_bytes = returns.size
+            self.control.ret_float_bytes = returns.size if returns.kind == "float" else 0
         for entry, placed in zip(self.control.regions, plan.objects, strict=False):
             entry.addr, entry.offset, entry.size = placed.map_addr, placed.offset, placed.map_size
             entry.data_addr, entry.data_size = placed.addr, placed.size
@@ -204,12 +208,13 @@ class Guest:
         leaf = self.plan.element(name).leaf()
         if leaf.kind == "pointer" or any(p.name == name and p.type.restrict for p in self.plan.signature.params):
             entry.stride = _UNSEEN
+            entry.opaque = int(leaf.kind in ("pointer", "record"))
             return
         if leaf.kind != "record":
             return
         mask = bytes(visible_bits(leaf))
         if self._masks + len(mask) > layout.MASK_BYTES:
-            entry.stride = _UNSEEN
+            entry.stride, entry.opaque = _UNSEEN, 1
             return
         entry.stride, entry.mask = len(mask), self._masks
         for at, byte in enumerate(mask):
@@ -260,8 +265,9 @@ class Guest:
     def _own_pid(self) -> str:
         """Of the candidate's own process, the innermost of those that were started."""
         pid = str(self.pid)
-        while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            pid = children[-1]
+        if self._sandbox:
+            while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                pid = children[-1]
         return pid
 
     def usage(self) -> Usage:

@@ -2,6 +2,7 @@
 
 Before a call the driver fills the stack below it with random words and looks afterwards how far down they changed. That
 is what was written, not what was set aside; what called functions (here mocks and the driver's runtime) wrote is in it.
+It is no proof: the figure passes through memory that a candidate can write.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from collections.abc import Sequence
 
 from .errors import HarnessError
 from .inputs import Vector
+from .locks import machine_lock
 from .runner import Guest
 from .toolchain import Build, Toolchain
 
 WATCHED_BYTES = 1 << 18
-"""Below the call; who goes deeper is told to have gone this far."""
+"""From about where the call begins down; what is written further below is not seen."""
 LIMIT_S = 120.0
 
 
@@ -25,7 +27,7 @@ def stack_bytes(build: Build, vectors: Sequence[Vector], toolchain: Toolchain, *
     Raises HarnessError when a call does not come back at all.
     """
     deepest = None
-    with Guest(build, emulator=toolchain.emulator, sandbox=sandbox, cpu_s=600) as guest:
+    with machine_lock.shared(), Guest(build, emulator=toolchain.emulator, sandbox=sandbox, cpu_s=600) as guest:
         for vector in vectors:
             guest.load(vector)
             guest.control.stack_fill = WATCHED_BYTES
@@ -33,5 +35,5 @@ def stack_bytes(build: Build, vectors: Sequence[Vector], toolchain: Toolchain, *
             if result.status != "done":
                 raise HarnessError(f"the stack of {build.plan.task.id} was not measured: a call ended {result.status}")
             if not guest.control.unwound:
-                deepest = max(deepest or 0, guest.control.stack_used)
+                deepest = max(deepest or 0, min(guest.control.stack_used, WATCHED_BYTES))
     return deepest

@@ -1,8 +1,8 @@
 """Static throughput: how many cycles a named processor should need, where an analysis of the code can say.
 
 llvm-mca simulates straight-line code over and over, with caches that never miss and branches that are always predicted.
-That describes a program that spends its time in one loop without branches inside, as vectorised loops are, and little
-else. So there is a figure only where one such stretch of code is where nearly all executed instructions come from (a
+That describes a program that spends its time in one loop without calls and taken branches inside, as vectorised loops
+are, and little else. So there is a figure only where nearly all executed instructions come from one such loop (a
 profile says so), and none for anything else. It is no measurement and never compared with one.
 """
 
@@ -25,6 +25,8 @@ MAX_CODE_BYTES = 8192
 """Of a stretch; longer ones take seconds."""
 ITERATIONS = 100
 TIMEOUT_S = 20.0
+_BACKWARDS = re.compile(r"\s*(?:j[a-z]+|b(?:\.[a-z]+)?|b[a-z]+|cbn?z|tbn?z|c\.[bj][a-z]*)\s.*?#?(?P<to>-[0-9]+)$")
+_SAID_OTHERWISE = re.compile(r"invalid instruction|found a (?:call|return)")
 _CYCLES = re.compile(r"^Total Cycles:\s+([0-9]+)$", re.MULTILINE)
 
 
@@ -46,7 +48,7 @@ def estimate(profile: Profile, toolchain: Toolchain) -> Estimate | None:
     hot = max(profile.stretches, key=lambda stretch: stretch.executed * stretch.instructions, default=None)
     if hot is None or hot.executed * hot.instructions < MIN_SHARE * profile.instructions:
         return None
-    if len(hot.code) > MAX_CODE_BYTES:
+    if not 0 < len(hot.code) <= MAX_CODE_BYTES:
         return None
     tools = [find_program(names) for names in TOOLS]
     if None in tools:
@@ -63,10 +65,20 @@ def estimate(profile: Profile, toolchain: Toolchain) -> Estimate | None:
             [str(tool) for tool in tools],
             cwd=folder, confined=True, sandbox=toolchain.sandbox, timeout_s=TIMEOUT_S, devices=False, script=script,
         )  # fmt: skip
+        code = (folder / "code.s").read_text() if result.status == 0 else ""
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     cycles = _CYCLES.search(result.output)
-    if result.status or cycles is None or "invalid instruction" in result.output:
-        return None  # an instruction that the model knows nothing of
+    if cycles is None or _SAID_OTHERWISE.search(result.output) or not _is_loop(code, len(hot.code)):
+        return None
     share = hot.executed * hot.instructions / profile.instructions
     return Estimate(toolchain.arch.mca_cpu, hot.executed * int(cycles[1]) / ITERATIONS / share)
+
+
+def _is_loop(assembly: str, code_bytes: int) -> bool:
+    """Whether disassembled code ends in a jump to its start, and has no other jump backwards."""
+    jumps = [(line, int(match["to"])) for line in assembly.splitlines() if (match := _BACKWARDS.match(line))]
+    if len(jumps) != 1 or jumps[0][0] != assembly.rstrip().splitlines()[-1]:
+        return False
+    # Counted from behind the jump on x86, from the jump itself elsewhere, which has two or four bytes.
+    return -jumps[0][1] in (code_bytes, code_bytes - 2, code_bytes - 4)

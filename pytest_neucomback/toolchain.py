@@ -31,7 +31,7 @@ from .errors import ConfigError, HarnessError, ToolMissing
 from .locks import machine_lock
 from .policy import Incomplete, ObjectFacts, check_object
 from .sandbox import TOOL_FILE_BYTES, ToolResult, find_program, need_program, run_tool, takes_plugins
-from .signature import CType, Signature, read_signature
+from .signature import CType, Signature, read_signature, used_bits, visible_bits
 from .tasks import Task
 
 DRIVER = Path(__file__).with_name("driver")
@@ -79,6 +79,32 @@ class Plan:
         pointed = next(p.type.element for p in self.signature.params if p.name == name)
         assert pointed is not None
         return pointed
+
+    @functools.cached_property
+    def digestible(self) -> bool:
+        """Whether equal results have equal bits, a NaN aside, so that a digest tells all that a call has left.
+
+        Not so with pointers, which may lead to constants, and with records that hold some or floating-point numbers.
+        """
+        if self.signature.returns.kind not in ("void", "int", "float"):
+            return False
+        restricted = {p.name for p in self.signature.params if p.type.restrict}
+        mask_bytes = 0
+        for placed in self.objects:
+            leaf = self.element(placed.name).leaf()
+            if leaf.kind == "record":
+                mask_bytes += leaf.size
+                if placed.name in restricted or used_bits(leaf) != visible_bits(leaf):
+                    return False
+            elif leaf.kind == "pointer":
+                return False
+        return mask_bytes <= layout.MASK_BYTES
+
+    @functools.cached_property
+    def varied(self) -> bool:
+        """Whether timing can make the inputs of each call of a batch different: some are floating-point numbers."""
+        leaves = (self.element(placed.name).leaf() for placed in self.objects)
+        return any(leaf.kind == "float" and leaf.size in (4, 8) for leaf in leaves)
 
     @functools.cached_property
     def callable(self) -> frozenset[str]:

@@ -162,9 +162,10 @@ class Costs:
     """What a program costs beside time; each None where nothing here can tell."""
 
     stack_bytes: int | None = None
-    """Written below the caller's stack pointer by the deepest of the calls that instructions are counted in."""
+    """Written below the caller's stack pointer by the deepest of one call for each of the first fixed vectors."""
     static_cycles: float | None = None
-    """Of those calls by llvm-mca, on ``static_cpu``; only for emulated arches, and only for code that is one loop."""
+    """Of the calls that instructions are counted in, by llvm-mca, on ``static_cpu``; only for emulated arches, and only
+    for code that is one loop."""
     static_cpu: str = ""
     peak_bytes: int | None = None
     """Most memory the process had while it was timed, the harness's own included."""

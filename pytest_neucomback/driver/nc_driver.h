@@ -22,13 +22,14 @@ typedef long i64;
 
 struct nc_region {
     u64 addr;        /* where the driver maps it */
-    u64 offset;      /* in the shared file */
+    u64 offset;      /* in the file of objects */
     u64 size;        /* whole pages */
     u64 data_addr;   /* first byte of the object inside */
     u64 data_size;
     u64 float_size;  /* of the elements, when they are floating-point numbers; else 0 */
     u32 stride;      /* size of an element that has bytes without meaning, else 0, or NC_UNSEEN */
     u32 mask;        /* where in the masks its bits that count begin */
+    u64 opaque;      /* right programs may leave different bits: no digest tells anything */
 };
 
 struct nc_control {
@@ -47,7 +48,7 @@ struct nc_control {
     u64 call_error;          /* at a call out: 1 stack pointer not aligned, 2 direction flag set */
     u64 stack_error;         /* memory of the caller's frame changed: 1 + bytes above the stack arguments' start */
     u64 stack_fill;          /* bytes of stack to watch for how deep the call goes; 0 when nobody asks */
-    u64 stack_used;          /* from where the stack arguments begin down to the deepest byte that changed */
+    u64 stack_used;          /* from where the stack arguments begin down to the deepest word that changed */
     u32 signal, code;        /* a fault: number and si_code */
     u64 fault_addr;
     u64 fault_regs[48];      /* in the order of the arch row's crash_registers */
@@ -70,7 +71,8 @@ struct nc_control {
     u64 empty;               /* time the trampoline alone, to know what restoring costs */
     u64 stack_shift;         /* how many times 16 bytes lower than usual the stack begins */
     u64 seed;                /* changes the last bit of some floating-point inputs, differently in each call */
-    u64 digest;              /* of some elements after each call */
+    u64 ret_bytes, ret_float_bytes; /* of the result that a digest covers; size of its numbers, 0 for no floats */
+    u64 digest;              /* of what each call left */
     u64 overhead_ticks;
     u64 clock_ns, clock_ticks; /* how long the whole batch took on both clocks */
     u64 samples[NC_MAX_SAMPLES];

@@ -117,7 +117,15 @@ def test_emulated_arches_have_no_time(toolchain_of: Callable[[str], Toolchain], 
     assert "emulated" in result.note
 
 
+FIELDS = {name: CONTROL_ADDR + getattr(Control, name).offset for name in ("reps", "empty")}
+LAST_CALL_ONLY = (
+    f"    cmpq $0, {FIELDS['reps']}\n    je 1f\n    cmpq $0, {FIELDS['empty']}\n    jne 1f\n"
+    f"    incq calls\n    movq calls, %rax\n    cmpq %rax, {FIELDS['reps']}\n    je 2f\n    ret\n"
+    "2:  movq $0, calls\n1:"
+)
+"""Works when it is judged, in the last call of a batch, which the parent compares in full, and on unseen inputs."""
 CHEATS = {
+    "works in the last call of a batch only": LAST_CALL_ONLY,
     "stops working after 500 calls": "    incq calls\n    cmpq $500, calls\n    jbe 1f\n    ret\n1:",
     "works only when it is called for a verdict": (
         f"    cmpq $0, {CONTROL_ADDR + Control.reps.offset}\n    je 1f\n    ret\n1:"
@@ -135,11 +143,69 @@ def test_other_results_after_timing_are_refused(cheat: str, native_judge: Judge,
         native_judge.time(smooth, "x86_64", text)
 
 
+SUM_C = """\
+extern double t[8];
+double sum(void)
+{
+    double s = 0;
+    for (int i = 0; i < 8; i++)
+        s += t[i];
+    return s;
+}
+"""
+COUNT_C = """\
+extern unsigned char text[64];
+int letters(int from)
+{
+    int n = 0;
+    for (int i = from & 31; i < 64; i++)
+        n += text[i] >= 'a' && text[i] <= 'z';
+    return n;
+}
+"""
+
+
+def test_results_that_are_only_returned_count_in_each_call(
+    native_judge: Judge, native: Toolchain, make_task: MakeTask
+) -> None:
+    """A function without outputs in memory has to give its result in each call of a batch."""
+    task = make_task("sum", SUM_C, "observe: [result]\n")
+    inner = native.compile_source("clang", "O3", task.c_path).replace("sum", "inner").replace("\t.globl\tinner", "")
+    tail = "    .local calls\n    .comm calls, 8, 8\n"
+    text = f"{inner}\n    .text\n    .globl sum\nsum:\n{LAST_CALL_ONLY}\n    jmp inner\n{tail}"
+    assert native_judge.judge(task, "x86_64", text).verdict == "correct"
+    with pytest.raises(HarnessError, match="other results after it was timed"):
+        native_judge.time(task, "x86_64", text)
+
+
+def test_inputs_that_cannot_be_varied_are_new_for_each_sample(
+    native_judge: Judge, native: Toolchain, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole numbers stay as they were drawn, so each call of a process gets others: a remembered answer is wrong."""
+    task = make_task("letters", COUNT_C, "observe: [result]\ninputs:\n  text: {range: [32, 126]}\n")
+    plan = native.plan(task)
+    assert not plan.varied
+    assert plan.digestible
+    inner = native.compile_source("clang", "O3", task.c_path).replace("letters", "inner").replace("\t.globl\tinner", "")
+    memory = "    .local seen\n    .comm seen, 8, 8\n    .local answer\n    .comm answer, 8, 8\n"
+    text = (
+        f"{inner}\n    .text\n    .globl letters\nletters:\n    cmpq $0, {FIELDS['reps']}\n    je inner\n"
+        "    incq seen\n    cmpq $9, seen\n    jb 1f\n    movl answer, %eax\n    ret\n1:  subq $8, %rsp\n"
+        f"    call inner\n    addq $8, %rsp\n    movl %eax, answer\n    ret\n{memory}"
+    )
+    assert native_judge.judge(task, "x86_64", text).verdict == "correct"
+    with pytest.raises(HarnessError, match="other results after it was timed"):
+        native_judge.time(task, "x86_64", text)
+    seen: list[int] = []
+    real = Guest.time
+    monkeypatch.setattr(Guest, "time", lambda self, **s: (seen.append(s["reps"]), real(self, **s))[1])
+    assert native_judge.time(task, "x86_64", native.compile_source("clang", "O2", task.c_path)).outcome
+    assert set(seen) == {1}
+
+
 def test_outputs_learnt_by_heart_are_refused(native_judge: Judge, native: Toolchain, make_task: MakeTask) -> None:
     """A candidate that repeats its last results without looking at its inputs is found out by other inputs."""
-    loop = "    for (int i = 0; i < 8; i++)\n        s += t[i];\n"
-    c = f"extern double t[8];\ndouble sum(void)\n{{\n    double s = 0;\n{loop}    return s;\n}}\n"
-    task = make_task("sum", c, "observe: [result]\n")
+    task = make_task("sum", SUM_C, "observe: [result]\n")
     honest = native.compile_source("clang", "O3", task.c_path)
     inner = honest.replace("sum", "inner").replace("\t.globl\tinner", "")
     text = inner + (
@@ -287,6 +353,31 @@ def test_claimed_time_must_fit_the_parents_clock(
     monkeypatch.setattr(Guest, "time", forged)
     with pytest.raises(HarnessError, match="by the parent's clock"):
         native_judge.time(smooth, "x86_64", wrapped(honest, WASTE))
+
+
+@pytest.mark.parametrize("liars", ["all", "half"])
+def test_forged_times_are_nobodys_gain(
+    liars: str, native_judge: Judge, smooth: Task, honest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with slow batches of nothing to hide behind, and not in only some of the launches."""
+    real = Guest.time
+
+    def forged(self: Guest, **settings: int | float | bool) -> Batch:
+        batch = real(self, **settings)  # type: ignore[arg-type]
+        name = self.build.path.name
+        if not name.startswith("ours") or (liars == "half" and int(name.partition("-")[2]) % 2):
+            return batch
+        slow = dataclasses.replace(batch, wall_ns=100 * batch.wall_ns)
+        return slow if settings.get("empty") else dataclasses.replace(batch, ticks=tuple(t / 10 for t in batch.ticks))
+
+    monkeypatch.setattr(Guest, "time", forged)
+    try:
+        outcome = native_judge.time(smooth, "x86_64", wrapped(honest, WASTE)).outcome
+    except HarnessError as error:
+        assert "by the parent's clock" in str(error)  # noqa: PT017
+    else:
+        assert liars == "half"
+        assert outcome != "faster"
 
 
 def test_forged_clock_is_noticed(native: Toolchain, smooth: Task, honest: str, tmp_path: Path) -> None:

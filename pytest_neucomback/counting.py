@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import functools
-import mmap
 import os
 import re
 import shutil
@@ -38,7 +36,7 @@ from .errors import HarnessError, ProfileTooLarge
 from .inputs import Vector
 from .lines import LineTable
 from .locks import machine_lock
-from .runner import CallResult, Guest
+from .runner import CallResult, Guest, sealed_memory
 from .sandbox import EmulatorPlugin
 from .toolchain import Build, Toolchain, new_work_folder
 
@@ -109,11 +107,7 @@ class _Counter:
         self._size = _PAGE + max_blocks * (_BLOCK.itemsize + _SIZES_PER_BLOCK)
 
     def __enter__(self) -> _Counter:
-        self.fd = os.memfd_create("nc-count", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.fd, self._size)
-        # Who shrank the file would kill the parent with SIGBUS at its next look.
-        fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-        self._map = mmap.mmap(self.fd, self._size)
+        self.fd, self._map = sealed_memory("nc-count", self._size)
         self._page = _Page.from_buffer(self._map)
         return self
 

@@ -577,7 +577,8 @@ class Judge:
                 place,
                 [t.vector for t in timed],
                 sandbox=self.settings.sandbox,
-                settings=self.settings.timing,
+                # Between candidates only the outcome counts.
+                settings=self.settings.timing if against is None else replace(self.settings.timing, energy=False),
                 checks=Checks(same, right_on_unseen, self._rule.ulps == 0 and plan.digestible, plan.varied),
                 seed=self.settings.seed,
             )

@@ -656,8 +656,11 @@ def run_description(run: Run, folder: RunFolder) -> dict[str, Any]:
             versions[f"emulator {toolchain.arch.name}"] = tool_version(toolchain.emulator[0])
     references: dict[str, dict[str, str]] = {}
     for arch, toolchain in run.toolchains.items():
-        with contextlib.suppress(ToolMissing):  # an untimed arch needs no gcc
-            references[arch] = {name: toolchain.reference_command(name) for name in run.settings.references}
+        references[arch] = {}
+        # Where nothing is timed, the first is counted against.
+        for name in run.settings.references[: 1 if toolchain.emulator else None]:
+            with contextlib.suppress(ToolMissing):  # an arch without timing needs no gcc
+                references[arch][name] = toolchain.reference_command(name)
     return {
         **folder.run,
         "seed": folder.seed,

@@ -36,7 +36,6 @@ CLOCK_SHARE, CLOCK_SLACK_NS = 0.5, 250e6
 SLACK_BYTE = 0xA5
 """What the bytes around an object hold; they must survive."""
 _UNSEEN = 0xFFFFFFFF
-_F_ADD_SEALS, _F_SEAL_SHRINK, _F_SEAL_GROW, _F_SEAL_SEAL = 1033, 2, 4, 1
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Objects:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.fd, whole = _sealed_memory("nc-objects", max(plan.memory_bytes, layout.PAGE))
+        self.fd, whole = sealed_memory("nc-objects", max(plan.memory_bytes, layout.PAGE))
         view = np.frombuffer(whole, dtype=np.uint8)
         self.live = {p.name: view[p.offset : p.offset + p.map_size] for p in plan.objects}
         """Whole mapping of every object, by name."""
@@ -99,12 +98,13 @@ class Objects:
         os.close(self.fd)  # the mapping is freed with the last array on it
 
 
-def _sealed_memory(name: str, size: int) -> tuple[int, mmap.mmap]:
+def sealed_memory(name: str, size: int) -> tuple[int, mmap.mmap]:
+    """Descriptor and mapping of memory that other processes can be given and none can shrink."""
     fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         os.ftruncate(fd, size)
         # A guest that shrank the file would kill the parent with SIGBUS at its next look.
-        fcntl.fcntl(fd, _F_ADD_SEALS, _F_SEAL_SHRINK | _F_SEAL_GROW | _F_SEAL_SEAL)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
         return fd, mmap.mmap(fd, size)
     except BaseException:
         os.close(fd)
@@ -143,7 +143,7 @@ class Guest:
         """False once a call has not returned: the process is gone or of no use any more."""
 
     def __enter__(self) -> Guest:
-        fd, self._map = _sealed_memory("nc-control", layout.CONTROL_PAGES)
+        fd, self._map = sealed_memory("nc-control", layout.CONTROL_PAGES)
         try:
             with contextlib.nullcontext(self._timed) if self._timed else Objects(self.plan) as self._objects:
                 self._fill_control()

@@ -8,6 +8,10 @@ each launch has both programs linked anew at another address, with the stack beg
 random numbers): the place of code and stack, the physical pages of the objects, which both share, and the processor.
 That leaves the mean of the log-ratio what it was, and takes most of the variance out of it.
 
+Code is slowed down by neighbours on the same core by a factor of its own, up to two. So a pair counts only where the
+machine was quiet right before and after it, which a probe tells that knows nothing of either program (``quiet.py``).
+The choice is therefore no choice between the two, as the fastest runs of each would be.
+
 The interval is looked at after each number of launches of ``LOOKS``, until the answer is clear: the interval leaves 1
 out and the effect is large enough, or all of the interval is below the smallest effect. The error that is allowed for
 a measurement is divided evenly between the looks (Bonferroni), so that looking often finds nothing by luck.
@@ -18,14 +22,11 @@ smaller.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 import random
 import statistics
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -33,18 +34,25 @@ from typing import Literal, Protocol
 from .energy import Packages, per_call
 from .errors import HarnessError
 from .inputs import Vector
+from .quiet import SLOWER, fastest_ns, on_quietest_processor, probe_ns
 from .runner import Batch, Guest, Objects
 from .toolchain import Build, Placement
 from .types import Costs, Timing
 
 LOOKS: tuple[int, ...] = (5, 8, 12, 16, 24)
 """Launches after which the interval is looked at; the last is the most there are."""
-T: dict[int, float] = {4: 10.215, 5: 7.173, 6: 5.893, 7: 5.208, 8: 4.785, 9: 4.501, 10: 4.297, 12: 4.025, 15: 3.787,
-                       16: 3.733, 20: 3.579, 24: 3.485}  # fmt: skip
+T: dict[int, float] = {
+    4: 10.215, 5: 7.173, 6: 5.893, 7: 5.208, 8: 4.785, 9: 4.501, 10: 4.297, 11: 4.144, 12: 4.025, 13: 3.93, 14: 3.852,
+    15: 3.787, 16: 3.733, 17: 3.686, 18: 3.646, 19: 3.61, 20: 3.579, 21: 3.552, 22: 3.527, 23: 3.505, 24: 3.485,
+}  # fmt: skip
 """Student's t by number of observations for an error of 0.2 %, both sides: a fifth of 1 %, for five looks."""
 TRIMMED_FROM, TRIMMED_SHARE = 8, 0.2
 """From so many launches on, this share of them is trimmed at either end."""
 SAMPLES_PER_LAUNCH, FEWEST_SAMPLES = 41, 5
+QUIET_PAIRS, QUIET_LAUNCHES = 3, 5
+"""A launch counts with so many undisturbed pairs, a measurement with so many such launches."""
+PATIENCE = 16
+"""Probes to wait for a quiet moment, before each pair."""
 SAMPLE_NS = 150_000.0
 """Kernel time a sample aims for."""
 LAUNCH_NS = 150e6
@@ -52,10 +60,9 @@ LAUNCH_NS = 150e6
 MAX_SAMPLE_NS = 2e6
 """What a sample of the slower side may take, likewise, if one call does; both sides make the same calls."""
 MAX_REPS = 2000
-HONEST_SHARE, HONEST_SLACK_NS, WAKE_NS, PAPER_WAKE_NS = 0.9, 100.0, 4_000.0, 200_000.0
+HONEST_SHARE, HONEST_SLACK_NS, WAKE_NS = 0.9, 100.0, 4_000.0
 """A candidate's time per call must be this share of what the parent saw it take, less what a clock may be off per call,
-and what waking up may differ by per batch (honest code: a few microseconds either way, on one processor). Under the
-published protocol, one call a batch, that is most of it, and with one launch there is no other to tell chance by."""
+and what waking up may differ by per batch (honest code: a few microseconds either way, on one processor)."""
 FRESH_VECTORS = 15
 """Vectors for tasks whose inputs the driver cannot vary; no launch takes more samples."""
 IDLE_SLACK_NS = 2e5
@@ -65,8 +72,6 @@ EMPTY_BATCHES = 5
 BATCH_LIMIT_S = 120.0
 PLACES = 256
 """Addresses within a page, 16 bytes apart, where code may begin."""
-PROBED = 8
-"""Processors that are tried before a launch."""
 STOLEN_SHARE = 0.02
 """Of processor time taken by other virtual machines; more is worth a note."""
 
@@ -129,58 +134,88 @@ def measure(
     for number in (1,) if paper else LOOKS:
         pairs = [builds]
         if not paper:
-            pairs = place([_somewhere(rng) for _ in range(number - len(seen.ratios))])
+            pairs = place([_somewhere(rng) for _ in range(number - len(seen.launches))])
         for pair in pairs:
-            first = len(seen.ratios) % len(vectors)
+            first = len(seen.launches) % len(vectors)
             own = vectors[first : first + 1] if checks.varied or paper else rng.sample(vectors, len(vectors))
             _one_launch(pair, own, seen, sandbox=sandbox, settings=settings, checks=checks, rng=rng)
-        if not paper and seen.outcome(settings.min_effect) is not None:
+        if not paper and seen.quiet() and outcome(seen.ratios(), settings.min_effect) is not None:
             break
     # A busy machine makes single launches look bad; they have lost what they claim, and are no reason to refuse it all.
-    quarter = len(seen.ratios) // 4
-    if sorted(seen.idle)[quarter] > 0 and seen.pinned:
+    quarter = len(seen.launches) // 4
+    if sorted(launch.idle for launch in seen.launches)[quarter] > 0 and seen.pinned:
         raise HarnessError("the candidate's process went on running while it was the reference's turn")
-    if sorted(seen.hidden)[quarter] > 0:
-        raise HarnessError(
-            f"the candidate's process reports {statistics.median(seen.ours):.0f} ns a call; by the parent's clock it "
-            "takes longer"
-        )
+    ours, theirs = seen.samples()
     if paper:
-        return replace(_paper(seen.ours, seen.theirs), costs=seen.costs(0), reference_costs=seen.costs(1))
-    low, speedup, high = seen.interval()
-    outcome, note = seen.outcome(settings.min_effect), seen.note(settings.min_effect, stolen)
-    if outcome == "faster" and seen.doubtful(settings.min_effect):
-        outcome, note = "tied", "by the parent's clock the calls are not so much faster as the driver's clock says"
+        return replace(_paper(ours, theirs), costs=seen.costs(0), reference_costs=seen.costs(1))
+    if sorted(launch.hidden for launch in seen.launches)[quarter] > 0:
+        raise HarnessError(
+            f"the candidate's process reports {statistics.median(ours):.0f} ns a call; by the parent's clock it takes "
+            "longer"
+        )
+    ratios = seen.ratios()
+    found, note = outcome(ratios, settings.min_effect), seen.note(settings.min_effect, stolen)
+    if found == "faster" and interval(seen.parents_ratios())[2] < math.log1p(settings.min_effect):
+        found, note = (
+            "tied",
+            "faster by the driver's clock and not by the parent's, which sees what is around the calls",
+        )
+    low, centre, high = interval(ratios)
     return Timing(
         native=True,
-        candidate_ns=statistics.median(seen.ours),
-        reference_ns=statistics.median(seen.theirs),
-        speedup=speedup,
-        speedup_ci=(low, high),
-        outcome=outcome or "tied",
-        candidate_samples_ns=tuple(seen.ours),
-        reference_samples_ns=tuple(seen.theirs),
+        candidate_ns=statistics.median(ours),
+        reference_ns=statistics.median(theirs),
+        speedup=math.exp(centre),
+        speedup_ci=(math.exp(low), math.exp(high)),
+        outcome=found or "tied",
+        candidate_samples_ns=tuple(ours),
+        reference_samples_ns=tuple(theirs),
         costs=seen.costs(0),
         reference_costs=seen.costs(1),
-        launches=len(seen.ratios),
+        launches=len(seen.launches),
         note=note,
     )
 
 
+@dataclass(frozen=True)
+class _Launch:
+    """What one pair of processes has shown."""
+
+    pairs: tuple[tuple[float, float], ...]
+    """Nanoseconds a call of candidate and reference."""
+    probes: tuple[int, ...]
+    """The slowest probe beside each pair."""
+    ceiling: float
+    """The log-ratio that the parent's clock allows at most."""
+    walls: tuple[float, float]
+    """Nanoseconds a call of either by the parent's clock, without restoring; 0 where it cannot tell."""
+    hidden: float
+    """Nanoseconds a call by which the candidate took longer than it says, beyond what is forgiven."""
+    idle: float
+    """CPU nanoseconds the candidate used while it should wait, likewise."""
+
+    def undisturbed(self, limit_ns: float) -> _Launch | None:
+        """With only the pairs between quick probes; None when they are too few."""
+        pairs = tuple(p for p, probe in zip(self.pairs, self.probes, strict=True) if probe <= limit_ns)
+        few = len(pairs) < min(QUIET_PAIRS, len(self.pairs))
+        return None if few else replace(self, pairs=pairs, probes=())
+
+    @property
+    def ratio(self) -> float:
+        """Median log-ratio, reference to candidate."""
+        return min(statistics.median(math.log(p[1] / p[0]) for p in self.pairs), self.ceiling)
+
+    @property
+    def parents_ratio(self) -> float:
+        """The log-ratio by the parent's clock, or ``ratio`` where it cannot tell."""
+        return math.log(self.walls[1] / self.walls[0]) if min(self.walls) > 0 else self.ratio
+
+
 class _Seen:
-    """What the launches so far have shown."""
+    """The launches so far."""
 
     def __init__(self) -> None:
-        self.ratios: list[float] = []
-        """Median log-ratio of each launch, reference to candidate."""
-        self.ours: list[float] = []
-        self.theirs: list[float] = []
-        self.hidden: list[float] = []
-        """Nanoseconds a call by which each launch's candidate took longer than it says, beyond what is forgiven."""
-        self.unseen_gain: list[float] = []
-        """By how much each launch's log-ratio is better for the candidate than by the parent's clock."""
-        self.idle: list[float] = []
-        """CPU nanoseconds each launch's candidate used while it should wait, likewise."""
+        self.launches: list[_Launch] = []
         self.batch: tuple[int, int] | None = None
         """Samples of a launch and calls of a sample, as the first launch found them right."""
         self.peak_bytes = [0, 0]
@@ -191,59 +226,80 @@ class _Seen:
         self.switches = 0
         """How often processes were put aside while they wanted to run."""
 
+    def quiet(self) -> list[_Launch]:
+        """The undisturbed part of the launches; empty when that is too little to say anything."""
+        limit = SLOWER * fastest_ns()
+        found = [part for launch in self.launches if (part := launch.undisturbed(limit))]
+        return found if len(found) >= QUIET_LAUNCHES else []
+
+    def _chosen(self) -> list[_Launch]:
+        return self.quiet() or self.launches
+
+    def ratios(self) -> list[float]:
+        """Log-ratios of undisturbed launches, or of all where the machine was never quiet for long."""
+        return [launch.ratio for launch in self._chosen()]
+
+    def parents_ratios(self) -> list[float]:
+        """Of the same launches."""
+        return [launch.parents_ratio for launch in self._chosen()]
+
+    def samples(self) -> tuple[list[float], list[float]]:
+        """Nanoseconds a call of either side, of the same launches."""
+        pairs = [pair for launch in self._chosen() for pair in launch.pairs]
+        return [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
+
     def costs(self, side: int) -> Costs:
         """Of candidate (0) or reference (1)."""
         energy = self.energy_uj[side] if self.energy_uj else None
         return Costs(peak_bytes=self.peak_bytes[side] or None, energy_uj=energy)
 
-    def interval(self) -> tuple[float, float, float]:
-        """Lower end, centre and upper end of the speed-up."""
-        low, centre, high = self._interval(self.ratios)
-        return math.exp(low), math.exp(centre), math.exp(high)
-
-    @staticmethod
-    def _interval(values: Sequence[float]) -> tuple[float, float, float]:
-        """Lower end, centre and upper end of the mean of one value a launch.
-
-        A trimmed mean with its standard error from the winsorised variance (Tukey and McLaughlin 1963; Yuen 1974): a
-        neighbour on the same core that comes or goes in the middle of a launch spoils that launch and not the answer.
-        """
-        ordered, count = sorted(values), len(values)
-        cut = trimmed(count)
-        kept = ordered[cut : count - cut]
-        winsorised = [kept[0]] * cut + kept + [kept[-1]] * cut
-        centre = statistics.fmean(kept)
-        error = statistics.stdev(winsorised) / ((1 - 2 * cut / count) * math.sqrt(count))
-        half = T[len(kept)] * error
-        return centre - half, centre, centre + half
-
-    def doubtful(self, min_effect: float) -> bool:
-        """Whether the advantage is surely larger than by the parent's clock: part of it lies outside of the calls."""
-        return self._interval(self.unseen_gain)[0] > math.log1p(min_effect)
-
-    def outcome(self, min_effect: float) -> Literal["faster", "tied", "slower"] | None:
-        """The answer, or None where more launches may still give another one."""
-        low, speedup, high = self.interval()
-        if low > 1 and speedup >= 1 + min_effect:
-            return "faster"
-        if high < 1 and speedup <= 1 / (1 + min_effect):
-            return "slower"
-        return "tied" if 1 / (1 + min_effect) < low and high < 1 + min_effect else None
-
     def note(self, min_effect: float, stolen_before: tuple[int, int] | None) -> str:
         """What makes the answer doubtful, and what to do about it; empty when nothing does."""
-        if self.outcome(min_effect) is not None:
+        ratios = self.ratios()
+        clear = outcome(ratios, min_effect) is not None
+        if clear and self.quiet():
             return ""
-        low, _, high = self.interval()
-        words = [f"not clear after {len(self.ratios)} launches, the interval is {low:.3f} to {high:.3f}"]
+        words = []
+        if not clear:
+            low, _, high = map(math.exp, interval(ratios))
+            words.append(f"not clear after {len(self.launches)} launches, the interval is {low:.3f} to {high:.3f}")
+        if not self.quiet():
+            words.append("the machine was never quiet for long: all there was is measured, the disturbed parts too")
         now = _stolen()
         if stolen_before and now and now[1] > stolen_before[1]:
             share = (now[0] - stolen_before[0]) / (now[1] - stolen_before[1])
             if share > STOLEN_SHARE:
                 words.append(f"other virtual machines took {share:.0%} of the processors")
-        if self.switches > len(self.ratios):
+        if self.switches > len(self.launches):
             words.append(f"other programs interrupted it {self.switches} times: time on a quieter machine")
         return "; ".join(words)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Lower end, centre and upper end of the mean of one value a launch.
+
+    A trimmed mean with its standard error from the winsorised variance (Tukey and McLaughlin 1963; Yuen 1974): a
+    neighbour on the same core that comes or goes in the middle of a launch spoils that launch and not the answer.
+    """
+    ordered, count = sorted(values), len(values)
+    cut = trimmed(count)
+    kept = ordered[cut : count - cut]
+    winsorised = [kept[0]] * cut + kept + [kept[-1]] * cut
+    centre = statistics.fmean(kept)
+    error = statistics.stdev(winsorised) / ((1 - 2 * cut / count) * math.sqrt(count))
+    half = T[len(kept)] * error
+    return centre - half, centre, centre + half
+
+
+def outcome(ratios: Sequence[float], min_effect: float) -> Literal["faster", "tied", "slower"] | None:
+    """The answer of one log-ratio a launch, or None where more launches may still give another one."""
+    low, centre, high = interval(ratios)
+    effect = math.log1p(min_effect)
+    if low > 0 and centre >= effect:
+        return "faster"
+    if high < 0 and centre <= -effect:
+        return "slower"
+    return "tied" if -effect < low and high < effect else None
 
 
 def trimmed(launches: int) -> int:
@@ -283,28 +339,31 @@ def _one_launch(
         if seen.batch is None:
             seen.batch = (11, 1) if settings.estimator == "paper" else _calibrate(guests, checks, rng)
         samples, reps = seen.batch
-        pairs, walls = _samples(guests, samples, reps, vectors, checks, rng)
+        pairs, probes, walls = _samples(guests, samples, reps, vectors, checks, rng)
         for side, usage in enumerate(guest.usage() for guest in guests):
             seen.switches += usage.switches
             seen.peak_bytes[side] = max(seen.peak_bytes[side], usage.peak_bytes)
-        seen.idle.append(guests[0].idle_cpu_ns() - IDLE_SLACK_NS)
+        idle = guests[0].idle_cpu_ns() - IDLE_SLACK_NS
         if settings.energy and not seen.energy_uj and (packages := Packages.here()):
             seen.energy_uj = per_call(guests, packages, digests_agree=checks.digests)
         if wrong := checks.unseen(guests[0]):
             raise HarnessError(f"the candidate gave other results after it was timed than before: {wrong}")
-    seen.ours += [p[0] for p in pairs]
-    seen.theirs += [p[1] for p in pairs]
-    ratio = statistics.median(math.log(p[1] / p[0]) for p in pairs)
     kernel, other = (statistics.median(p[side] for p in pairs) for side in (0, 1))
     # Restoring may cost more after a kernel than after nothing; the reference shows by how much.
     took = walls[0] - max(0.0, walls[1] - other)
-    wake = (PAPER_WAKE_NS if settings.estimator == "paper" else WAKE_NS) / reps
-    least = HONEST_SHARE * took - HONEST_SLACK_NS - wake
-    seen.hidden.append(least - kernel)
-    # What the parent does not believe is no candidate's gain, not even in a single launch.
-    seen.ratios.append(min(ratio, math.log(other / least)) if least > kernel else ratio)
-    # Calls that take less than waking up are too short for the parent to say anything.
-    seen.unseen_gain.append(ratio - math.log(walls[1] / walls[0]) if min(walls) > wake else 0.0)
+    least = HONEST_SHARE * took - HONEST_SLACK_NS - WAKE_NS / reps
+    # What the parent does not believe is no candidate's gain, not even in a single launch. Calls that take less than
+    # waking up are too short for it to say anything.
+    seen.launches.append(
+        _Launch(
+            pairs=tuple(pairs),
+            probes=tuple(probes),
+            ceiling=math.log(other / least) if least > kernel else math.inf,
+            walls=walls if min(walls) > WAKE_NS / reps else (0.0, 0.0),
+            hidden=least - kernel,
+            idle=idle,
+        )
+    )
 
 
 def _stolen() -> tuple[int, int] | None:
@@ -316,61 +375,29 @@ def _stolen() -> tuple[int, int] | None:
     return (fields[7], sum(fields)) if len(fields) == 8 else None
 
 
-@contextmanager
-def on_quietest_processor() -> Iterator[bool]:
-    """Keep this thread, and the processes that it starts meanwhile, on one processor, the least disturbed just now.
-
-    How much a neighbour takes differs between processors, and comes and goes: so the choice is made anew each time, by
-    a short piece of work on up to PROBED of them. Where the system allows no choice, everything runs where it likes,
-    and the answer is False.
-    """
-    allowed = os.sched_getaffinity(0)
-    try:
-        try:
-            took = {p: _probe(p) for p in random.sample(sorted(allowed), min(PROBED, len(allowed)))}
-            os.sched_setaffinity(0, {min(took, key=took.__getitem__)})
-            pinned = True
-        except OSError:
-            _set_processors(allowed)
-            pinned = False
-        yield pinned
-    finally:
-        _set_processors(allowed)
-
-
-def _set_processors(allowed: set[int]) -> None:
-    with contextlib.suppress(OSError):
-        os.sched_setaffinity(0, allowed)
-
-
-def _probe(processor: int) -> float:
-    """Seconds that a fixed piece of work takes there, half a millisecond or so."""
-    os.sched_setaffinity(0, {processor})
-    start = time.perf_counter()
-    for _ in range(20):
-        sum(range(2000))
-    return time.perf_counter() - start
-
-
 def _samples(
     guests: Sequence[Guest], samples: int, reps: int, vectors: Sequence[Vector], checks: Checks, rng: random.Random
-) -> tuple[list[tuple[float, float]], tuple[float, float]]:
-    """Samples of both sides in nanoseconds a call, and what the parent saw a call of either take.
+) -> tuple[list[tuple[float, float]], list[int], tuple[float, float]]:
+    """Samples of both sides in nanoseconds a call, the slowest probe beside each, and what the parent saw a call take.
 
     With several vectors each sample has one of its own, and both sides the same.
     """
     pairs: list[tuple[float, float]] = []
+    probes: list[int] = []
     walls: tuple[list[float], list[float]] = ([], [])
     for number in range(samples):
         vector = vectors[number % len(vectors)]
         if number and len(vectors) > 1:
             for guest in guests:
                 guest.load(vector)
+        beside = _quiet_moment()
         seed = rng.randrange(1, 1 << 63)
         order = [0, 1] if rng.random() < 0.5 else [1, 0]
         batches: list[Batch | None] = [None, None]
         for side in order:
             batches[side] = guests[side].time(samples=1, reps=reps, limit_s=BATCH_LIMIT_S, seed=seed)
+            beside = max(beside, probe_ns())
+        probes.append(beside)
         one, two = batches
         assert one is not None
         assert two is not None
@@ -390,7 +417,16 @@ def _samples(
         empty.append(min(b.wall_ns for b in batches if b))
     # Smallest, because other processes can only add to it, and every batch was verified to have done its work. What
     # nothing takes, the reference says for both: a candidate that dawdles there would have that much to hide.
-    return pairs, (min(walls[0]) - empty[1], min(walls[1]) - empty[1])
+    return pairs, probes, (min(walls[0]) - empty[1], min(walls[1]) - empty[1])
+
+
+def _quiet_moment() -> int:
+    """Wait for one, a millisecond or so; the last probe."""
+    for _ in range(PATIENCE):
+        took = probe_ns()
+        if took <= SLOWER * fastest_ns():
+            break
+    return took
 
 
 def _calibrate(guests: Sequence[Guest], checks: Checks, rng: random.Random) -> tuple[int, int]:

@@ -209,7 +209,7 @@ def test_energy_of_a_call(native: Toolchain, depth: Task, tmp_path: Path, monkey
         batch = guest.time(samples=9, reps=9, limit_s=10)
         call_us = sorted(batch.ticks)[4] * batch.ns_per_tick / 1000
         (found,) = per_call([guest], packages)
-    assert 10 * call_us / 2 < found < 10 * call_us * 2
+    assert 10 * call_us / 2 < found < 10 * call_us * 6  # other programs take their time meanwhile
 
 
 def test_energy_where_there_is_none(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_memory_and_energy_of_a_timing(
     same = make_task("same", "int same(int n) { return n; }\n", "observe: [result]\n")
     loop = "    .globl same\nsame:\n    movl $20000, %eax\n1:  decl %eax\n    jnz 1b\n    movl %edi, %eax\n    ret\n"
     judge = Judge(JudgeSettings(7, 4, timing=TimingSettings(energy=True)), {"x86_64": native})
-    found = judge.time(same, "x86_64", loop, against=loop)
+    found = judge.time(same, "x86_64", loop)
     assert found.costs.energy_uj is not None
     assert found.costs.energy_uj > 0
     assert found.costs.peak_bytes is not None

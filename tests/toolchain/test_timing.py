@@ -126,11 +126,11 @@ LAST_CALL_ONLY = (
 """Works when it is judged, in the last call of a batch, which the parent compares in full, and on unseen inputs."""
 CHEATS = {
     "works in the last call of a batch only": LAST_CALL_ONLY,
-    "stops working after 500 calls": "    incq calls\n    cmpq $500, calls\n    jbe 1f\n    ret\n1:",
+    "stops working after 120 calls": "    incq calls\n    cmpq $120, calls\n    jbe 1f\n    ret\n1:",
     "works only when it is called for a verdict": (
         f"    cmpq $0, {CONTROL_ADDR + Control.reps.offset}\n    je 1f\n    ret\n1:"
     ),
-    "spoils one element late": "    incq calls\n    cmpq $500, calls\n    jbe 1f\n    movl $0, x\n    movl $1, y\n1:",
+    "spoils one element late": "    incq calls\n    cmpq $120, calls\n    jbe 1f\n    movl $0, x\n    movl $1, y\n1:",
 }
 
 

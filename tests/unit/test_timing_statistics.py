@@ -8,17 +8,12 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import pytest
 
-from pytest_neucomback import timing
-from pytest_neucomback.timing import LOOKS, T, _Seen, trimmed
-
-
-def seen(ratios: list[float]) -> _Seen:
-    found = _Seen()
-    found.ratios = ratios
-    return found
+from pytest_neucomback import quiet, timing
+from pytest_neucomback.timing import LOOKS, QUIET_LAUNCHES, QUIET_PAIRS, T, _Launch, _Seen, outcome, trimmed
 
 
 @pytest.mark.parametrize("launches", T)
@@ -42,8 +37,8 @@ def sequential(rng: random.Random, effect: float, spread: float) -> str:
     ratios: list[float] = []
     for number in LOOKS:
         ratios += [rng.gauss(effect, spread) for _ in range(number - len(ratios))]
-        if outcome := seen(ratios).outcome(0.01):
-            return outcome
+        if found := outcome(ratios, 0.01):
+            return found
     return "tied"
 
 
@@ -66,17 +61,17 @@ def test_real_differences_are_found_and_small_ones_are_ties() -> None:
 def test_an_effect_below_the_smallest_is_no_win() -> None:
     """A certain difference of half a per cent is a tie: the effect has to be worth something too."""
     ratios = [0.005 + 1e-5 * i for i in range(5)]
-    assert seen(ratios).outcome(0.01) == "tied"
-    assert seen(ratios).outcome(0.004) == "faster"
-    assert seen([-r for r in ratios]).outcome(0.004) == "slower"
+    assert outcome(ratios, 0.01) == "tied"
+    assert outcome(ratios, 0.004) == "faster"
+    assert outcome([-r for r in ratios], 0.004) == "slower"
 
 
 def test_spoiled_launches_do_not_spoil_the_answer() -> None:
     """Two of twelve launches that are off by half neither hide a real difference nor make one up."""
     rng = random.Random(3)
     quiet = [rng.gauss(0, 0.001) for _ in range(10)]
-    assert seen([*quiet, 0.4, 0.5]).outcome(0.01) == "tied"
-    assert seen([*(r - 0.03 for r in quiet), 0.4, 0.5]).outcome(0.01) == "slower"
+    assert outcome([*quiet, 0.4, 0.5], 0.01) == "tied"
+    assert outcome([*(r - 0.03 for r in quiet), 0.4, 0.5], 0.01) == "slower"
 
 
 def test_the_same_code_with_wild_launches_is_rarely_called_faster() -> None:
@@ -87,8 +82,8 @@ def test_the_same_code_with_wild_launches_is_rarely_called_faster() -> None:
         ratios: list[float] = []
         for number in LOOKS:
             ratios += [rng.gauss(0, 0.1 if rng.random() < 0.2 else 0.01) for _ in range(number - len(ratios))]
-            if outcome := seen(ratios).outcome(0.01):
-                return outcome
+            if found := outcome(ratios, 0.01):
+                return found
         return "tied"
 
     outcomes = Counter(measured() for _ in range(3000))
@@ -100,15 +95,15 @@ def test_launches_keep_to_the_processor_that_is_disturbed_least(monkeypatch: pyt
     """The quickest of those that were tried, for this thread and what it starts; afterwards all again."""
     allowed = os.sched_getaffinity(0)
     took = {p: 3.0 + p for p in allowed} | {max(allowed): 1.0}
-    monkeypatch.setattr(timing, "_probe", took.__getitem__)
+    monkeypatch.setattr(quiet, "_on", took.__getitem__)
     command = [sys.executable, "-c", "import os; print(*os.sched_getaffinity(0))"]
-    with timing.on_quietest_processor() as pinned:
+    with quiet.on_quietest_processor() as pinned:
         assert pinned
         assert os.sched_getaffinity(0) == {max(allowed)}
         assert subprocess.check_output(command, text=True).split() == [str(max(allowed))]
     assert os.sched_getaffinity(0) == allowed
     monkeypatch.undo()
-    assert 0 < timing._probe(min(allowed)) < 1
+    assert quiet._on(min(allowed)) > 0
     os.sched_setaffinity(0, allowed)
 
 
@@ -120,15 +115,53 @@ def test_launches_run_anywhere_where_the_system_allows_no_choice(monkeypatch: py
 
     allowed = os.sched_getaffinity(0)
     monkeypatch.setattr(os, "sched_setaffinity", refused)
-    with timing.on_quietest_processor() as pinned:
+    with quiet.on_quietest_processor() as pinned:
         assert not pinned
         assert os.sched_getaffinity(0) == allowed
 
 
-def test_an_advantage_that_only_the_drivers_clock_sees_is_doubtful() -> None:
-    """Surely more than the smallest effect, whatever the spread; what may be chance is none."""
-    rng = random.Random(3)
-    for shift, expected in ((0.08, True), (0.0, False), (0.005, False)):
-        found = seen([0.1] * 24)
-        found.unseen_gain = [shift + rng.gauss(0, 0.01) for _ in range(24)]
-        assert found.doubtful(0.01) is expected
+def launch(pairs: list[tuple[float, float]], probes: list[int], **changes: Any) -> _Launch:
+    plain: dict[str, Any] = {"ceiling": math.inf, "walls": (0.0, 0.0), "hidden": -1.0, "idle": -1.0}
+    return _Launch(tuple(pairs), tuple(probes), **(plain | changes))
+
+
+def test_only_what_was_measured_between_quick_probes_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A neighbour that slows the candidate down more than the reference says nothing of the two."""
+    monkeypatch.setattr(timing, "fastest_ns", lambda: 1000)
+    seen = _Seen()
+    for _ in range(QUIET_LAUNCHES):
+        assert seen.quiet() == []
+        seen.launches.append(
+            launch([(10.0, 10.2)] * QUIET_PAIRS + [(18.0, 12.0)] * 30, [1050] * QUIET_PAIRS + [1900] * 30)
+        )
+    assert seen.ratios() == [pytest.approx(math.log(1.02))] * QUIET_LAUNCHES
+    assert seen.samples() == ([10.0] * QUIET_LAUNCHES * QUIET_PAIRS, [10.2] * QUIET_LAUNCHES * QUIET_PAIRS)
+    assert "quiet" not in seen.note(0.05, None)
+
+
+def test_a_machine_that_is_never_quiet_is_measured_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pairs of all launches, and a note that says so."""
+    monkeypatch.setattr(timing, "fastest_ns", lambda: 1000)
+    seen = _Seen()
+    seen.launches += [launch([(10.0, 10.0)] * 9, [1500] * 9)] * 12
+    seen.launches += [launch([(10.0, 10.0)] * 9, [1000] * 9)] * (QUIET_LAUNCHES - 1)
+    assert seen.quiet() == []
+    assert len(seen.ratios()) == 12 + QUIET_LAUNCHES - 1
+    assert seen.note(0.01, None).startswith("the machine was never quiet for long")
+
+
+def test_what_the_parent_does_not_believe_is_no_gain() -> None:
+    """A launch's ratio has a ceiling; and the parent has a ratio of its own, unless calls are too short for it."""
+    assert launch([(10.0, 20.0)] * 5, [1] * 5, ceiling=0.1).ratio == 0.1
+    assert launch([(10.0, 20.0)] * 5, [1] * 5).ratio == pytest.approx(math.log(2))
+    assert launch([(10.0, 20.0)] * 5, [1] * 5, walls=(10.0, 10.0)).parents_ratio == 0
+    assert launch([(10.0, 20.0)] * 5, [1] * 5).parents_ratio == pytest.approx(math.log(2))
+
+
+def test_the_fastest_probe_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The measure of a quiet moment is the fastest of the last minutes."""
+    clock = iter(t * 1_000_000_000 for t in (0, 5e-8, 1, 1 + 9e-8, 2, 2 + 7e-8, 601, 601 + 8e-8, 603, 603 + 9e-8))
+    monkeypatch.setattr(quiet, "_fastest", [])
+    monkeypatch.setattr(quiet.time, "perf_counter_ns", lambda: round(next(clock)))
+    seen = [(quiet.probe_ns(), quiet.fastest_ns()) for _ in range(5)]
+    assert seen == [(50, 50), (90, 50), (70, 50), (80, 70), (90, 80)]

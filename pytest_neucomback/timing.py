@@ -51,6 +51,9 @@ TRIMMED_FROM, TRIMMED_SHARE = 8, 0.2
 SAMPLES_PER_LAUNCH, FEWEST_SAMPLES = 41, 5
 QUIET_PAIRS, QUIET_LAUNCHES = 3, 5
 """A launch counts with so many undisturbed pairs, a measurement with so many such launches."""
+DISTURBED = 2.0
+"""Neighbours slow one side down by up to this factor more than the other; where a machine was never quiet, only what is
+beyond it is a difference."""
 PATIENCE = 16
 """Probes to wait for a quiet moment, before each pair."""
 SAMPLE_NS = 150_000.0
@@ -155,6 +158,8 @@ def measure(
         )
     ratios = seen.ratios()
     found, note = outcome(ratios, settings.min_effect), seen.note(settings.min_effect, stolen)
+    if found != "tied" and not seen.quiet() and min(map(abs, interval(ratios)[::2])) < math.log(DISTURBED):
+        found = "tied"
     if found == "faster" and interval(seen.parents_ratios())[2] < math.log1p(settings.min_effect):
         found, note = (
             "tied",
@@ -264,7 +269,10 @@ class _Seen:
             low, _, high = map(math.exp, interval(ratios))
             words.append(f"not clear after {len(self.launches)} launches, the interval is {low:.3f} to {high:.3f}")
         if not self.quiet():
-            words.append("the machine was never quiet for long: all there was is measured, the disturbed parts too")
+            words.append(
+                "the machine was never quiet for long: all there was is measured, the disturbed parts too, and only a "
+                f"factor of {DISTURBED:g} would be a difference"
+            )
         now = _stolen()
         if stolen_before and now and now[1] > stolen_before[1]:
             share = (now[0] - stolen_before[0]) / (now[1] - stolen_before[1])

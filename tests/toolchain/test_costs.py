@@ -209,7 +209,7 @@ def test_energy_of_a_call(native: Toolchain, depth: Task, tmp_path: Path, monkey
         batch = guest.time(samples=9, reps=9, limit_s=10)
         call_us = sorted(batch.ticks)[4] * batch.ns_per_tick / 1000
         (found,) = per_call([guest], packages)
-    assert 10 * call_us / 2 < found < 10 * call_us * 6  # other programs take their time meanwhile
+    assert 10 * call_us / 5 < found < 10 * call_us * 6  # other programs take their time meanwhile
 
 
 def test_energy_where_there_is_none(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -98,6 +98,19 @@ def test_much_faster_candidate_is_faster(native: Toolchain, smooth: Task, honest
     assert result.speedup_ci[0] > 1
 
 
+def test_a_machine_that_is_never_quiet_tells_large_differences_only(
+    native_judge: Judge, smooth: Task, honest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What neighbours can make of two programs is no difference, and the note says what it takes to be one."""
+    monkeypatch.setattr(timing, "fastest_ns", lambda: 1)
+    little = "    movl $200, %eax\n1:  decl %eax\n    jne 1b"
+    waste = "    movl $200000, %eax\n1:  decl %eax\n    jne 1b"
+    found = [native_judge.time(smooth, "x86_64", wrapped(honest, spin)) for spin in ("", little, waste)]
+    assert [one.outcome for one in found[:2]] == ["tied", "tied"]
+    assert found[2].outcome == "slower"
+    assert all("never quiet" in one.note for one in found)
+
+
 def test_published_protocol(native: Toolchain, smooth: Task, honest: str) -> None:
     """--nc-timing=paper takes 11 runs a side, no interval, and says what it did."""
     judge = Judge(JudgeSettings(7, 4, timing=TimingSettings("paper")), {"x86_64": native})

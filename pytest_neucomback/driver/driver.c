@@ -283,6 +283,15 @@ static void nc_log(u64 tag, const u64 *words, u64 count)
     c->mock_log_used = used + 1 + count;
 }
 
+/* Bytes of an object of records, without the bits that right programs differ in. */
+static u64 nc_masked(u64 digest, const struct nc_region *r, u64 from, u64 to)
+{
+    const u8 *data = (const u8 *)r->data_addr, *mask = NC_CTL->masks + r->mask;
+    for (u64 b = from, m = from % r->stride; b < to; b++, m = m + 1 == r->stride ? 0 : m + 1)
+        digest = nc_mixed(digest, data[b] & mask[m]);
+    return digest;
+}
+
 /* A call may read all of memory, so state at the call counts. Small objects are looked at whole; of larger ones, whose
  * hashing would cost a pass over megabytes a call, a window that moves on with every call sees each element near the
  * time it is written. Bits that mean nothing (padding) and numbers inside structs that may be NaN are masked out. */
@@ -300,9 +309,7 @@ static u64 nc_memory(u64 calls)
             to = from + 16;
         }
         if (r->stride) {
-            const u8 *mask = NC_CTL->masks + r->mask;
-            for (u64 b = from, m = from % r->stride; b < to; b++, m = m + 1 == r->stride ? 0 : m + 1)
-                digest = nc_mixed(digest, data[b] & mask[m]);
+            digest = nc_masked(digest, r, from, to);
         } else if (r->float_size == 4) {
             for (u64 b = from; b + 4 <= to; b += 4)
                 digest = nc_mixed(digest, nc_any_nan32(*(const u32 *)(data + b)));
@@ -545,9 +552,7 @@ static u64 nc_look(u64 digest, const struct nc_control *c)
             digest = nc_hash(digest, data, r->data_size, r->float_size);
             continue;
         }
-        const u8 *mask = c->masks + r->mask;
-        for (u64 b = 0, m = 0; b < r->data_size; b++, m = m + 1 == r->stride ? 0 : m + 1)
-            digest = nc_mixed(digest, data[b] & mask[m]);
+        digest = nc_masked(digest, r, 0, r->data_size);
     }
     digest = nc_hash(digest, (const u8 *)c->ret, c->ret_bytes < sizeof c->ret ? c->ret_bytes : sizeof c->ret,
                      c->ret_float_bytes);

@@ -69,7 +69,8 @@ class Usage:
     """What a process used."""
 
     switches: int
-    """How often it was put aside while it wanted to run."""
+    """How often it was put aside while it wanted to run, not counting once a command: its answer wakes this process up,
+    perhaps on the same processor."""
     peak_bytes: int
     """Most memory it had at a time."""
 
@@ -134,6 +135,7 @@ class Guest:
         """Whole mapping of every object, by name, as the last call left it. It is live, unless the program is timed on
         objects it shares: then it is a copy, because the other program's turn changes them."""
         self.stack_shift = 0
+        self._commands = 0
         """How many times 16 bytes lower than usual the stack of timed calls begins, below 256."""
         self._masks = 0
         """Bytes of masks in use."""
@@ -276,7 +278,7 @@ class Guest:
             pid = self._own_pid()
             status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
             peak_kb = int(status["VmHWM"].split()[0])
-            return Usage(int(status["nonvoluntary_ctxt_switches"]), peak_kb << 10)
+            return Usage(max(0, int(status["nonvoluntary_ctxt_switches"]) - self._commands), peak_kb << 10)
         return Usage(0, 0)
 
     def load(self, vector: Vector) -> None:
@@ -344,6 +346,7 @@ class Guest:
 
     def _command_byte(self, byte: bytes, limit_s: float) -> CallResult:
         start = time.perf_counter()
+        self._commands += 1
         try:
             os.write(self._command, byte)
         except BrokenPipeError:

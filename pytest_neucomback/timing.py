@@ -1,12 +1,16 @@
 """Candidate against reference in driver-measured kernel time.
 
 Paired: several launches, each with a fresh process for either side, samples interleaved in random order; per launch
-the median log-ratio; a trimmed t-interval over launches. Each process has a bias of its own of up to a few per cent,
-most of it from where code, stack and memory happen to lie; so launches, not samples, are what the interval is over, and
-each launch has both programs linked anew at another address, with the stack begun elsewhere (Mytkowicz et al., ASPLOS
-2009; Curtsinger and Berger, ASPLOS 2013). What chance decides in a launch it decides for both sides alike (common
-random numbers): the place of code and stack, the physical pages of the objects, which both share, and the processor.
-That leaves the mean of the log-ratio what it was, and takes most of the variance out of it.
+the median log-ratio; a t-interval over launches. Each process has a bias of its own of up to a few per cent, most of it
+from where code, stack and memory happen to lie; so launches, not samples, are what the interval is over, and each
+launch has both programs linked anew at another address, with the stack begun elsewhere (Mytkowicz et al., ASPLOS 2009;
+Curtsinger and Berger, ASPLOS 2013). What chance decides in a launch it decides for both sides alike (common random
+numbers): the place of code and stack, the physical pages of the objects, which both share, and the processor. That
+leaves the mean of the log-ratio what it was, and takes most of the variance out of it.
+
+Where in a cache line the code begins makes the rest of it: loops run up to 60 % faster in one such place than in the
+next. So launches are shared out evenly among these places, and the interval is that of a stratified sample: what
+differs between places makes it no wider, and no lucky draw of them moves the centre.
 
 Code is slowed down by neighbours on the same core by a factor of its own, up to two. So a pair counts only where the
 machine was quiet right before and after it, which a probe tells that knows nothing of either program (``quiet.py``).
@@ -25,7 +29,8 @@ from __future__ import annotations
 import math
 import random
 import statistics
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,18 +44,23 @@ from .runner import Batch, Guest, Objects
 from .toolchain import Build, Placement
 from .types import Costs, Timing
 
-LOOKS: tuple[int, ...] = (5, 8, 12, 16, 24)
+LOOKS: tuple[int, ...] = (8, 12, 16, 24)
 """Launches after which the interval is looked at; the last is the most there are."""
+CODE_ALIGNMENT, LINE_BYTES = 16, 64
+"""Code begins at multiples of the one; places in a cache line, of the other, are what launches are shared out among."""
+STRATA = LINE_BYTES // CODE_ALIGNMENT
+PER_STRATUM = 2
+"""Launches that each place needs at least."""
 T: dict[int, float] = {
-    4: 10.215, 5: 7.173, 6: 5.893, 7: 5.208, 8: 4.785, 9: 4.501, 10: 4.297, 11: 4.144, 12: 4.025, 13: 3.93, 14: 3.852,
-    15: 3.787, 16: 3.733, 17: 3.686, 18: 3.646, 19: 3.61, 20: 3.579, 21: 3.552, 22: 3.527, 23: 3.505, 24: 3.485,
+    4: 6.758, 5: 5.604, 6: 4.981, 7: 4.595, 8: 4.334, 9: 4.146, 10: 4.005, 11: 3.895, 12: 3.807, 13: 3.735, 14:
+    3.675, 15: 3.624, 16: 3.581, 17: 3.543, 18: 3.51, 19: 3.481, 20: 3.455,
 }  # fmt: skip
-"""Student's t by number of observations for an error of 0.2 %, both sides: a fifth of 1 %, for five looks."""
-TRIMMED_FROM, TRIMMED_SHARE = 8, 0.2
-"""From so many launches on, this share of them is trimmed at either end."""
+"""Student's t by degrees of freedom for an error of 0.25 %, both sides: a quarter of 1 %, for four looks."""
+TRIMMED_FROM = 5
+"""From so many launches in a place on, the highest and the lowest are trimmed."""
 SAMPLES_PER_LAUNCH, FEWEST_SAMPLES = 41, 5
-QUIET_PAIRS, QUIET_LAUNCHES = 3, 5
-"""A launch counts with so many undisturbed pairs, a measurement with so many such launches."""
+QUIET_PAIRS = 3
+"""A launch counts with so many undisturbed pairs, a measurement with PER_STRATUM such launches in each place."""
 DISTURBED = 2.0
 """Neighbours slow one side down by up to this factor more than the other; where a machine was never quiet, only what is
 beyond it is a difference."""
@@ -73,8 +83,10 @@ IDLE_SLACK_NS = 2e5
 are not on one processor, as under the published protocol, a hypervisor can make it any length."""
 EMPTY_BATCHES = 5
 BATCH_LIMIT_S = 120.0
-PLACES = 256
-"""Addresses within a page, 16 bytes apart, where code may begin."""
+LINES = 64
+"""Cache lines of a page, in any of which code may begin."""
+STACK_SHIFTS = 256
+"""Places of the stack, 16 bytes apart."""
 STOLEN_SHARE = 0.02
 """Of processor time taken by other virtual machines; more is worth a note."""
 
@@ -135,13 +147,14 @@ def measure(
     paper = settings.estimator == "paper"
     stolen = _stolen()
     for number in (1,) if paper else LOOKS:
-        pairs = [builds]
+        strata, pairs = [0], [builds]
         if not paper:
-            pairs = place([_somewhere(rng) for _ in range(number - len(seen.launches))])
-        for pair in pairs:
+            strata = seen.wanting(number - len(seen.launches), rng)
+            pairs = place([Placement(_offset(stratum, rng), rng.random() < 0.5) for stratum in strata])
+        for stratum, pair in zip(strata, pairs, strict=True):
             first = len(seen.launches) % len(vectors)
             own = vectors[first : first + 1] if checks.varied or paper else rng.sample(vectors, len(vectors))
-            _one_launch(pair, own, seen, sandbox=sandbox, settings=settings, checks=checks, rng=rng)
+            _one_launch(pair, stratum, own, seen, sandbox=sandbox, settings=settings, checks=checks, rng=rng)
         if not paper and seen.quiet() and outcome(seen.ratios(), settings.min_effect) is not None:
             break
     # A busy machine makes single launches look bad; they have lost what they claim, and are no reason to refuse it all.
@@ -186,6 +199,8 @@ def measure(
 class _Launch:
     """What one pair of processes has shown."""
 
+    stratum: int
+    """Where in a cache line the code began."""
     pairs: tuple[tuple[float, float], ...]
     """Nanoseconds a call of candidate and reference."""
     probes: tuple[int, ...]
@@ -231,22 +246,35 @@ class _Seen:
         self.switches = 0
         """How often processes were put aside while they wanted to run."""
 
+    def _undisturbed(self) -> list[_Launch]:
+        limit = SLOWER * fastest_ns()
+        return [part for launch in self.launches if (part := launch.undisturbed(limit))]
+
+    def wanting(self, count: int, rng: random.Random) -> list[int]:
+        """Strata for so many more launches: those with the fewest that count."""
+        counts = Counter(launch.stratum for launch in self._undisturbed())
+        found: list[int] = []
+        for _ in range(count):
+            found.append(min(rng.sample(range(STRATA), STRATA), key=counts.__getitem__))
+            counts[found[-1]] += 1
+        return found
+
     def quiet(self) -> list[_Launch]:
         """The undisturbed part of the launches; empty when that is too little to say anything."""
-        limit = SLOWER * fastest_ns()
-        found = [part for launch in self.launches if (part := launch.undisturbed(limit))]
-        return found if len(found) >= QUIET_LAUNCHES else []
+        found = self._undisturbed()
+        counts = Counter(launch.stratum for launch in found)
+        return found if min(counts[s] for s in range(STRATA)) >= PER_STRATUM else []
 
     def _chosen(self) -> list[_Launch]:
         return self.quiet() or self.launches
 
-    def ratios(self) -> list[float]:
-        """Log-ratios of undisturbed launches, or of all where the machine was never quiet for long."""
-        return [launch.ratio for launch in self._chosen()]
+    def ratios(self) -> list[list[float]]:
+        """Log-ratios by stratum of undisturbed launches, or of all where the machine was never quiet for long."""
+        return _by_stratum((launch.stratum, launch.ratio) for launch in self._chosen())
 
-    def parents_ratios(self) -> list[float]:
+    def parents_ratios(self) -> list[list[float]]:
         """Of the same launches."""
-        return [launch.parents_ratio for launch in self._chosen()]
+        return _by_stratum((launch.stratum, launch.parents_ratio) for launch in self._chosen())
 
     def samples(self) -> tuple[list[float], list[float]]:
         """Nanoseconds a call of either side, of the same launches."""
@@ -283,25 +311,32 @@ class _Seen:
         return "; ".join(words)
 
 
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Lower end, centre and upper end of the mean of one value a launch.
+def interval(strata: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """Lower end, centre and upper end of the mean of one value a launch, launches sorted into strata of equal weight.
 
-    A trimmed mean with its standard error from the winsorised variance (Tukey and McLaughlin 1963; Yuen 1974): a
-    neighbour on the same core that comes or goes in the middle of a launch spoils that launch and not the answer.
+    The usual interval of a stratified sample, with one variance for all strata (Cochran, Sampling Techniques, 1977,
+    chapter 5); in strata of TRIMMED_FROM values means are trimmed and variances winsorised (Tukey and McLaughlin 1963;
+    Yuen 1974): a neighbour that comes in the middle of a launch spoils that launch and not the answer.
     """
-    ordered, count = sorted(values), len(values)
-    cut = trimmed(count)
-    kept = ordered[cut : count - cut]
-    winsorised = [kept[0]] * cut + kept + [kept[-1]] * cut
-    centre = statistics.fmean(kept)
-    error = statistics.stdev(winsorised) / ((1 - 2 * cut / count) * math.sqrt(count))
-    half = T[len(kept)] * error
+    means, kept, squares = [], [], 0.0
+    for values in strata:
+        ordered = sorted(values)
+        cut = 1 if len(ordered) >= TRIMMED_FROM else 0
+        inner = ordered[cut : len(ordered) - cut]
+        winsorised = [inner[0]] * cut + inner + [inner[-1]] * cut
+        means.append(statistics.fmean(inner))
+        kept.append(len(inner))
+        squares += (len(ordered) - 1) * statistics.variance(winsorised)
+    freedom = sum(kept) - len(kept)
+    centre = statistics.fmean(means)
+    error = math.sqrt(squares / freedom * sum(1 / n for n in kept)) / len(kept)
+    half = T[min(freedom, max(T))] * error
     return centre - half, centre, centre + half
 
 
-def outcome(ratios: Sequence[float], min_effect: float) -> Literal["faster", "tied", "slower"] | None:
+def outcome(strata: Sequence[Sequence[float]], min_effect: float) -> Literal["faster", "tied", "slower"] | None:
     """The answer of one log-ratio a launch, or None where more launches may still give another one."""
-    low, centre, high = interval(ratios)
+    low, centre, high = interval(strata)
     effect = math.log1p(min_effect)
     if low > 0 and centre >= effect:
         return "faster"
@@ -310,17 +345,21 @@ def outcome(ratios: Sequence[float], min_effect: float) -> Literal["faster", "ti
     return "tied" if -effect < low and high < effect else None
 
 
-def trimmed(launches: int) -> int:
-    """How many launches are left out at either end."""
-    return int(launches * TRIMMED_SHARE) if launches >= TRIMMED_FROM else 0
+def _by_stratum(values: Iterable[tuple[int, float]]) -> list[list[float]]:
+    strata: list[list[float]] = [[] for _ in range(STRATA)]
+    for stratum, value in values:
+        strata[stratum].append(value)
+    return strata
 
 
-def _somewhere(rng: random.Random) -> Placement:
-    return Placement(16 * rng.randrange(PLACES), rng.random() < 0.5)
+def _offset(stratum: int, rng: random.Random) -> int:
+    """In a page."""
+    return LINE_BYTES * rng.randrange(LINES) + CODE_ALIGNMENT * stratum
 
 
 def _one_launch(
     pair: tuple[Build, Build],
+    stratum: int,
     vectors: Sequence[Vector],
     seen: _Seen,
     *,
@@ -337,7 +376,7 @@ def _one_launch(
             objects.append(stack.enter_context(Objects(pair[1].plan)))
         else:
             seen.pinned &= stack.enter_context(on_quietest_processor())
-            shift = rng.randrange(PLACES)
+            shift = rng.randrange(STACK_SHIFTS)
         guests = []
         for build in pair:
             guest = stack.enter_context(Guest(build, emulator=(), sandbox=sandbox, cpu_s=600, timed=objects[-1]))
@@ -347,7 +386,8 @@ def _one_launch(
         if seen.batch is None:
             seen.batch = (11, 1) if settings.estimator == "paper" else _calibrate(guests, checks, rng)
         samples, reps = seen.batch
-        pairs, probes, walls = _samples(guests, samples, reps, vectors, checks, rng)
+        quietly = settings.estimator != "paper"
+        pairs, probes, walls = _samples(guests, samples, reps, vectors, checks, rng, quietly=quietly)
         for side, usage in enumerate(guest.usage() for guest in guests):
             seen.switches += usage.switches
             seen.peak_bytes[side] = max(seen.peak_bytes[side], usage.peak_bytes)
@@ -364,6 +404,7 @@ def _one_launch(
     # waking up are too short for it to say anything.
     seen.launches.append(
         _Launch(
+            stratum=stratum,
             pairs=tuple(pairs),
             probes=tuple(probes),
             ceiling=math.log(other / least) if least > kernel else math.inf,
@@ -384,11 +425,19 @@ def _stolen() -> tuple[int, int] | None:
 
 
 def _samples(
-    guests: Sequence[Guest], samples: int, reps: int, vectors: Sequence[Vector], checks: Checks, rng: random.Random
+    guests: Sequence[Guest],
+    samples: int,
+    reps: int,
+    vectors: Sequence[Vector],
+    checks: Checks,
+    rng: random.Random,
+    *,
+    quietly: bool,
 ) -> tuple[list[tuple[float, float]], list[int], tuple[float, float]]:
     """Samples of both sides in nanoseconds a call, the slowest probe beside each, and what the parent saw a call take.
 
-    With several vectors each sample has one of its own, and both sides the same.
+    With several vectors each sample has one of its own, and both sides the same. Without ``quietly`` nothing is waited
+    for or probed.
     """
     pairs: list[tuple[float, float]] = []
     probes: list[int] = []
@@ -398,13 +447,14 @@ def _samples(
         if number and len(vectors) > 1:
             for guest in guests:
                 guest.load(vector)
-        beside = _quiet_moment()
+        beside = _quiet_moment() if quietly else 0
         seed = rng.randrange(1, 1 << 63)
         order = [0, 1] if rng.random() < 0.5 else [1, 0]
         batches: list[Batch | None] = [None, None]
         for side in order:
             batches[side] = guests[side].time(samples=1, reps=reps, limit_s=BATCH_LIMIT_S, seed=seed)
-            beside = max(beside, probe_ns())
+            if quietly:
+                beside = max(beside, probe_ns())
         probes.append(beside)
         one, two = batches
         assert one is not None

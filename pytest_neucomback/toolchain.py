@@ -131,9 +131,9 @@ class Placement:
     """Where a program's code lies: what is fast by a lucky address is slow at another."""
 
     offset: int
-    """Bytes from TEXT_ADDR, a multiple of 16."""
+    """Where in a page the task's code begins, in bytes."""
     harness_first: bool
-    """Whether the harness comes before the task's code."""
+    """Whether the harness comes before it."""
 
 
 @dataclass(frozen=True)
@@ -409,9 +409,14 @@ class Toolchain:
         outputs = [f"{name}-{first + number}" for number in range(len(places))]
         commands = []
         for place, output in zip(places, outputs, strict=True):
-            parts = [object_.name, "harness.o"]
-            link = self._link_command(*(reversed(parts) if place.harness_first else parts), output=output)
-            commands.append(shlex.join([*link, f"--section-start=.text={TEXT_ADDR + place.offset:#x}"]))
+            # The task's code gets a section of its own, so that it begins just there after the harness, too.
+            script = folder / f"place-{place.offset}-{place.harness_first:d}.ld"
+            where = f"ALIGN(4096) + {place.offset}" if place.harness_first else f"{TEXT_ADDR + place.offset:#x}"
+            side = "AFTER" if place.harness_first else "BEFORE"
+            section = f".nc_code {where} : {{ {object_.name}(.text .text.*) }}"
+            script.write_text(f"SECTIONS {{ {section} }} INSERT {side} .text;\n")
+            link = self._link_command(object_.name, "harness.o", output=output)
+            commands.append(shlex.join([*link, "-T", script.name]))
         result = run_tool(
             ["true"], cwd=folder, confined=True, sandbox=self.sandbox, devices=False, script=" && ".join(commands)
         )

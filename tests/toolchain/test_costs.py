@@ -224,7 +224,7 @@ def test_memory_and_energy_of_a_timing(
     native: Toolchain, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A timing says what both processes had at most, and what a call takes where that was asked for."""
-    monkeypatch.setattr(timing, "LOOKS", (4,))
+    monkeypatch.setattr(timing, "LOOKS", (8,))
     monkeypatch.setattr(energy, "EACH_NS", 2e6)
     monkeypatch.setattr(Packages, "read", lambda self: (int(time.perf_counter() * 1e7),))
     monkeypatch.setattr(energy, "POWERCAP", tmp_path)

@@ -44,7 +44,7 @@ def smooth(make_task: MakeTask) -> Task:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer launches and shorter samples than a real run."""
-    monkeypatch.setattr(timing, "LOOKS", (4, 6))
+    monkeypatch.setattr(timing, "LOOKS", (8, 12))
     monkeypatch.setattr(timing, "SAMPLES_PER_LAUNCH", 9)
     monkeypatch.setattr(timing, "SAMPLE_NS", 50_000.0)
 
@@ -73,7 +73,7 @@ def test_kernel_against_itself(native_judge: Judge, smooth: Task, honest: str) -
     assert low <= result.speedup <= high
     assert 0.3 < result.speedup < 3
     assert len(result.candidate_samples_ns) == len(result.reference_samples_ns)
-    assert 4 * 3 <= len(result.candidate_samples_ns) <= 6 * 9
+    assert 8 * 3 <= len(result.candidate_samples_ns) <= 12 * 9
     assert min(result.candidate_samples_ns) <= result.candidate_ns <= max(result.candidate_samples_ns)
     assert 20 < result.candidate_ns < 1e6
     assert result.working_set_bytes == 2 * 2000 * 4

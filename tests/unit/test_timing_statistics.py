@@ -8,36 +8,42 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from pytest_neucomback import quiet, timing
-from pytest_neucomback.timing import LOOKS, QUIET_LAUNCHES, QUIET_PAIRS, T, _Launch, _Seen, outcome, trimmed
+from pytest_neucomback.timing import LOOKS, PER_STRATUM, QUIET_PAIRS, STRATA, T, _Launch, _Seen, interval, outcome
 
 
-@pytest.mark.parametrize("launches", T)
-def test_quantiles_leave_out_what_they_promise(launches: int) -> None:
-    """The tails of Student's density beyond the tabled points, integrated numerically, hold 0.2 %."""
-    freedom = launches - 1
+@pytest.mark.parametrize("freedom", T)
+def test_quantiles_leave_out_what_they_promise(freedom: int) -> None:
+    """The tails of Student's density beyond the tabled points, integrated numerically, hold 0.25 %."""
     scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
     steps = 20_000
-    width = T[launches] / steps
+    width = T[freedom] / steps
     inside = sum((1 + ((i + 0.5) * width) ** 2 / freedom) ** (-(freedom + 1) / 2) for i in range(steps)) * width * scale
-    assert 1 - 2 * inside == pytest.approx(0.002, abs=5e-6)
+    assert 1 - 2 * inside == pytest.approx(0.01 / len(LOOKS), abs=5e-6)
 
 
-def test_there_is_a_quantile_for_every_look() -> None:
-    assert {n - 2 * trimmed(n) for n in LOOKS} <= set(T)
+def test_there_is_a_quantile_for_the_fewest_launches() -> None:
+    assert min(T) == STRATA * (PER_STRATUM - 1)
+    assert LOOKS[0] == STRATA * PER_STRATUM
     assert sorted(LOOKS) == list(LOOKS)
 
 
-def sequential(rng: random.Random, effect: float, spread: float) -> str:
-    """A measurement as ``measure`` makes it, on launches drawn from a normal distribution."""
+def strata(values: Sequence[float]) -> list[list[float]]:
+    """Launches that took the strata in turn."""
+    return [list(values[s::STRATA]) for s in range(STRATA)]
+
+
+def sequential(draw: Callable[[int], float]) -> str:
+    """A measurement as ``measure`` makes it, on launches drawn for a stratum each."""
     ratios: list[float] = []
     for number in LOOKS:
-        ratios += [rng.gauss(effect, spread) for _ in range(number - len(ratios))]
-        if found := outcome(ratios, 0.01):
+        ratios += [draw(i % STRATA) for i in range(len(ratios), number)]
+        if found := outcome(strata(ratios), 0.01):
             return found
     return "tied"
 
@@ -46,7 +52,7 @@ def sequential(rng: random.Random, effect: float, spread: float) -> str:
 def test_the_same_code_is_rarely_called_faster(spread: float) -> None:
     """However noisy launches are, a false answer in either direction comes in well below 1 % of measurements."""
     rng = random.Random(1)
-    outcomes = Counter(sequential(rng, 0.0, spread) for _ in range(3000))
+    outcomes = Counter(sequential(lambda _: rng.gauss(0, spread)) for _ in range(3000))
     assert outcomes["faster"] <= 24
     assert outcomes["slower"] <= 24
 
@@ -54,39 +60,52 @@ def test_the_same_code_is_rarely_called_faster(spread: float) -> None:
 def test_real_differences_are_found_and_small_ones_are_ties() -> None:
     """With half a per cent of noise between launches, 3 % is found and 0.2 % is a tie at the first look."""
     rng = random.Random(2)
-    assert Counter(sequential(rng, -0.03, 0.005) for _ in range(300))["slower"] >= 297
-    assert Counter(sequential(rng, 0.002, 0.001) for _ in range(300))["tied"] == 300
+    assert Counter(sequential(lambda _: rng.gauss(-0.03, 0.005)) for _ in range(300))["slower"] >= 297
+    assert Counter(sequential(lambda _: rng.gauss(0.002, 0.001)) for _ in range(300))["tied"] == 300
+
+
+def test_places_that_suit_one_side_are_averaged_and_no_noise() -> None:
+    """Where the place decides between 40 % faster and 40 % slower, equal code is equal and 3 % are found."""
+    rng = random.Random(5)
+    places = [0.4, -0.4, 0.1, -0.1]
+    assert Counter(sequential(lambda s: rng.gauss(places[s], 0.003)) for _ in range(300))["tied"] == 300
+    assert Counter(sequential(lambda s: rng.gauss(places[s] - 0.03, 0.003)) for _ in range(300))["slower"] == 300
+
+
+def test_the_interval_is_that_of_a_stratified_sample() -> None:
+    """By the textbook's formulas: mean of the means; pooled variance; strata of unequal numbers."""
+    values = [[0.1, 0.3], [0.0, 0.2, 0.4], [1.0, 1.2], [-0.1, 0.1]]
+    low, centre, high = interval(values)
+    assert centre == pytest.approx((0.2 + 0.2 + 1.1 + 0.0) / 4)
+    pooled = (0.02 + 0.08 + 0.02 + 0.02) / (1 + 2 + 1 + 1)
+    half = T[5] * math.sqrt(pooled * (1 / 2 + 1 / 3 + 1 / 2 + 1 / 2)) / 4
+    assert (centre - low, high - centre) == (pytest.approx(half), pytest.approx(half))
 
 
 def test_an_effect_below_the_smallest_is_no_win() -> None:
     """A certain difference of half a per cent is a tie: the effect has to be worth something too."""
-    ratios = [0.005 + 1e-5 * i for i in range(5)]
-    assert outcome(ratios, 0.01) == "tied"
-    assert outcome(ratios, 0.004) == "faster"
-    assert outcome([-r for r in ratios], 0.004) == "slower"
+    ratios = [0.005 + 1e-5 * i for i in range(LOOKS[0])]
+    assert outcome(strata(ratios), 0.01) == "tied"
+    assert outcome(strata(ratios), 0.004) == "faster"
+    assert outcome(strata([-r for r in ratios]), 0.004) == "slower"
 
 
 def test_spoiled_launches_do_not_spoil_the_answer() -> None:
-    """Two of twelve launches that are off by half neither hide a real difference nor make one up."""
+    """Four of 24 launches that are off by half neither hide a real difference nor make one up."""
     rng = random.Random(3)
-    quiet = [rng.gauss(0, 0.001) for _ in range(10)]
-    assert outcome([*quiet, 0.4, 0.5], 0.01) == "tied"
-    assert outcome([*(r - 0.03 for r in quiet), 0.4, 0.5], 0.01) == "slower"
+    quiet = [rng.gauss(0, 0.001) for _ in range(LOOKS[-1] - 4)]
+    assert outcome(strata([*quiet, 0.4, 0.5, 0.4, 0.5]), 0.01) == "tied"
+    assert outcome(strata([*(r - 0.03 for r in quiet), 0.4, 0.5, 0.4, 0.5]), 0.01) == "slower"
 
 
 def test_the_same_code_with_wild_launches_is_rarely_called_faster() -> None:
     """A fifth of launches with ten times the noise keeps false answers below 1 %."""
     rng = random.Random(4)
 
-    def measured() -> str:
-        ratios: list[float] = []
-        for number in LOOKS:
-            ratios += [rng.gauss(0, 0.1 if rng.random() < 0.2 else 0.01) for _ in range(number - len(ratios))]
-            if found := outcome(ratios, 0.01):
-                return found
-        return "tied"
+    def wild(_: int) -> float:
+        return rng.gauss(0, 0.1 if rng.random() < 0.2 else 0.01)
 
-    outcomes = Counter(measured() for _ in range(3000))
+    outcomes = Counter(sequential(wild) for _ in range(3000))
     assert outcomes["faster"] <= 24
     assert outcomes["slower"] <= 24
 
@@ -120,22 +139,22 @@ def test_launches_run_anywhere_where_the_system_allows_no_choice(monkeypatch: py
         assert os.sched_getaffinity(0) == allowed
 
 
-def launch(pairs: list[tuple[float, float]], probes: list[int], **changes: Any) -> _Launch:
+def launch(pairs: list[tuple[float, float]], probes: list[int], stratum: int = 0, **changes: Any) -> _Launch:
     plain: dict[str, Any] = {"ceiling": math.inf, "walls": (0.0, 0.0), "hidden": -1.0, "idle": -1.0}
-    return _Launch(tuple(pairs), tuple(probes), **(plain | changes))
+    return _Launch(stratum, tuple(pairs), tuple(probes), **(plain | changes))
 
 
 def test_only_what_was_measured_between_quick_probes_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A neighbour that slows the candidate down more than the reference says nothing of the two."""
     monkeypatch.setattr(timing, "fastest_ns", lambda: 1000)
     seen = _Seen()
-    for _ in range(QUIET_LAUNCHES):
+    for number in range(STRATA * PER_STRATUM):
         assert seen.quiet() == []
-        seen.launches.append(
-            launch([(10.0, 10.2)] * QUIET_PAIRS + [(18.0, 12.0)] * 30, [1050] * QUIET_PAIRS + [1900] * 30)
-        )
-    assert seen.ratios() == [pytest.approx(math.log(1.02))] * QUIET_LAUNCHES
-    assert seen.samples() == ([10.0] * QUIET_LAUNCHES * QUIET_PAIRS, [10.2] * QUIET_LAUNCHES * QUIET_PAIRS)
+        pairs = [(10.0, 10.2)] * QUIET_PAIRS + [(18.0, 12.0)] * 30
+        seen.launches.append(launch(pairs, [1050] * QUIET_PAIRS + [1900] * 30, number % STRATA))
+    assert seen.ratios() == [[pytest.approx(math.log(1.02))] * PER_STRATUM] * STRATA
+    count = STRATA * PER_STRATUM * QUIET_PAIRS
+    assert seen.samples() == ([10.0] * count, [10.2] * count)
     assert "quiet" not in seen.note(0.05, None)
 
 
@@ -143,11 +162,23 @@ def test_a_machine_that_is_never_quiet_is_measured_as_it_is(monkeypatch: pytest.
     """All pairs of all launches, and a note that says so."""
     monkeypatch.setattr(timing, "fastest_ns", lambda: 1000)
     seen = _Seen()
-    seen.launches += [launch([(10.0, 10.0)] * 9, [1500] * 9)] * 12
-    seen.launches += [launch([(10.0, 10.0)] * 9, [1000] * 9)] * (QUIET_LAUNCHES - 1)
+    seen.launches += [launch([(10.0, 10.0)] * 9, [1500] * 9, i % STRATA) for i in range(12)]
+    seen.launches += [launch([(10.0, 10.0)] * 9, [1000] * 9, i % STRATA) for i in range(STRATA * PER_STRATUM - 1)]
     assert seen.quiet() == []
-    assert len(seen.ratios()) == 12 + QUIET_LAUNCHES - 1
+    assert list(map(len, seen.ratios())) == [5, 5, 5, 4]
     assert seen.note(0.01, None).startswith("the machine was never quiet for long")
+
+
+def test_places_that_were_disturbed_are_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next launches go where the fewest count; among equals, by chance."""
+    monkeypatch.setattr(timing, "fastest_ns", lambda: 1000)
+    seen = _Seen()
+    rng = random.Random(6)
+    assert sorted(seen.wanting(8, rng)) == sorted([*range(STRATA)] * 2)
+    assert len({tuple(seen.wanting(4, rng)) for _ in range(50)}) > 10
+    seen.launches += [launch([(10.0, 10.0)] * 9, [1500 if i == 2 else 1000] * 9, i % STRATA) for i in range(8)]
+    assert seen.wanting(1, rng) == [2]
+    assert Counter(seen.wanting(5, rng)) == {0: 1, 1: 1, 2: 2, 3: 1}
 
 
 def test_what_the_parent_does_not_believe_is_no_gain() -> None:

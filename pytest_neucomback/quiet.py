@@ -1,8 +1,10 @@
 """When and where a machine is quiet: told by a short piece of work that always takes the same time undisturbed.
 
 What disturbs a measurement on a shared machine is mostly what cannot be seen: another virtual machine on the other
-thread of the same core comes and goes within milliseconds, and slows different code down by different factors. So a
-ratio of two programs means something only where neither was disturbed. The probe tells, and knows nothing of the two.
+thread of the same core comes and goes, and slows different code down by different factors. So a ratio of two programs
+means something only where neither was disturbed. The probe tells, and knows nothing of the two. A neighbour that has
+come stays for some 50 milliseconds up to seconds: too long to wait for in place, and rarely on every core at once, so a
+measurement moves away from it, or sleeps.
 """
 
 from __future__ import annotations
@@ -11,17 +13,18 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 PROBED = 8
 """Processors that are tried at most."""
-PROBES = 10
-"""Probes on each."""
 SLOWER = 1.1
 """Up to this many times the fastest probe counts as undisturbed."""
 REMEMBERED_S = 600.0
 """For so long the fastest probe is the measure of others; then clock rates may have changed for good."""
+FIRST_S = 0.2
+"""A process probes for so long before its first measurement, to have such a measure."""
+PAUSE_S = 0.001
+"""Between two looks at the processors where none is quiet."""
 _WORK = 4000
 
 _fastest: list[tuple[float, int]] = []
@@ -42,39 +45,98 @@ def probe_ns() -> int:
     return took
 
 
-def fastest_ns() -> int:
-    """The fastest probe of this process in the last minutes; 0 before the first."""
-    return _fastest[0][1] if _fastest else 0
+def limit_ns() -> float:
+    """What a probe may take that counts as undisturbed; 0 before the first."""
+    return SLOWER * _fastest[0][1] if _fastest else 0.0
 
 
-@contextmanager
-def on_quietest_processor() -> Iterator[bool]:
-    """Keep this thread, and the processes that it starts meanwhile, on one processor, the least disturbed just now.
+def disturbance_ns() -> int:
+    """Of two probes the faster, or the first if that is undisturbed: the kernel's timer interrupts one, and means
+    nothing."""
+    took = probe_ns()
+    return took if took <= limit_ns() else min(took, probe_ns())
 
-    How much a neighbour takes differs between processors, and comes and goes: so the choice is made anew each time, by
-    probes on up to PROBED of them. Where the system allows no choice, everything runs where it likes, and the answer is
-    False.
+
+class QuietPlace:
+    """Keeps this thread and processes of its choice together on one processor, and away from neighbours.
+
+    Entered once for each launch of a measurement. Processes that are started meanwhile are on the processor from the
+    beginning; those that are to move with this thread are named to ``together``. Where the system allows no choice,
+    everything runs where it likes, and ``pinned`` is False.
     """
-    allowed = os.sched_getaffinity(0)
-    try:
+
+    def __init__(self, patience_s: float) -> None:
+        self.patience_s = patience_s
+        """Time that may still be spent waiting."""
+        self.pinned = True
+        self._allowed: set[int] = set()
+        self._here: int | None = None
+        self._others: Sequence[int] = ()
+
+    def __enter__(self) -> QuietPlace:
+        self._allowed, self._others = os.sched_getaffinity(0), ()
         try:
-            took = {p: _on(p) for p in random.sample(sorted(allowed), min(PROBED, len(allowed)))}
-            os.sched_setaffinity(0, {min(took, key=took.__getitem__)})
-            pinned = True
+            if not _fastest:
+                self._first_look()
+            self.quiet_moment()
         except OSError:
-            _set_processors(allowed)
-            pinned = False
-        yield pinned
-    finally:
-        _set_processors(allowed)
+            self.pinned = False
+            self.__exit__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._here = None
+        _keep_to(0, self._allowed)
+
+    def together(self, pids: Sequence[int]) -> None:
+        """Processes that move with this thread from now on."""
+        self._others = pids
+
+    def quiet_moment(self) -> int:
+        """Wait for a quiet moment, here or elsewhere, as long as patience lasts; the last probe, in nanoseconds."""
+        if not self.pinned:
+            return disturbance_ns()
+        before = self._here
+        while True:
+            start = time.monotonic()
+            took: dict[int, int] = {}
+            for processor in self._choice():
+                self._move(processor)
+                took[processor] = disturbance_ns()
+                if took[processor] <= limit_ns():
+                    break
+            else:
+                if self.patience_s > 0:
+                    time.sleep(PAUSE_S)
+                    self.patience_s -= time.monotonic() - start
+                    continue
+            best = min(took, key=took.__getitem__)
+            self._move(best)
+            if best != before:
+                for pid in self._others:
+                    _keep_to(pid, {best})
+            return took[best]
+
+    def _choice(self) -> list[int]:
+        """Where to look: first here, which is the only place when it is too late to wait."""
+        if self._here is None:
+            return random.sample(sorted(self._allowed), min(PROBED, len(self._allowed)))
+        others = sorted(self._allowed - {self._here})
+        return [self._here, *random.sample(others, min(PROBED, len(others)))] if self.patience_s > 0 else [self._here]
+
+    def _move(self, processor: int) -> None:
+        if processor != self._here:
+            os.sched_setaffinity(0, {processor})
+            self._here = processor
+
+    def _first_look(self) -> None:
+        end = time.monotonic() + FIRST_S
+        while time.monotonic() < end:
+            for processor in self._choice():
+                self._move(processor)
+                probe_ns()
 
 
-def _on(processor: int) -> int:
-    """Nanoseconds that PROBES probes take there."""
-    os.sched_setaffinity(0, {processor})
-    return sum(probe_ns() for _ in range(PROBES))
-
-
-def _set_processors(allowed: set[int]) -> None:
+def _keep_to(pid: int, processors: set[int]) -> None:
     with contextlib.suppress(OSError):
-        os.sched_setaffinity(0, allowed)
+        os.sched_setaffinity(pid, processors)

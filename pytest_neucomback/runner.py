@@ -261,21 +261,21 @@ class Guest:
         """CPU time of the candidate's own process so far; 0 where the kernel does not say."""
         with contextlib.suppress(OSError):
             # The number of another process's CPU clock is made as clock_getcpuclockid(3) makes it.
-            return time.clock_gettime_ns((~int(self._own_pid()) << 3) | 2)
+            return time.clock_gettime_ns((~self.own_pid() << 3) | 2)
         return 0
 
-    def _own_pid(self) -> str:
-        """Of the candidate's own process, the innermost of those that were started."""
-        pid = str(self.pid)
+    def own_pid(self) -> int:
+        """Of the candidate's own process, the innermost of those that were started. Raises OSError when it is gone."""
+        pid = self.pid
         if self._sandbox:
             while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-                pid = children[-1]
+                pid = int(children[-1])
         return pid
 
     def usage(self) -> Usage:
         """What the candidate's own process has used so far; zeros where the kernel does not say."""
         with contextlib.suppress(OSError, KeyError, ValueError):
-            pid = self._own_pid()
+            pid = self.own_pid()
             status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
             peak_kb = int(status["VmHWM"].split()[0])
             return Usage(max(0, int(status["nonvoluntary_ctxt_switches"]) - self._commands), peak_kb << 10)

@@ -31,7 +31,7 @@ import random
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -39,7 +39,7 @@ from typing import Literal, Protocol
 from .energy import Packages, per_call
 from .errors import HarnessError
 from .inputs import Vector
-from .quiet import SLOWER, fastest_ns, on_quietest_processor, probe_ns
+from .quiet import QuietPlace, disturbance_ns, limit_ns
 from .runner import Batch, Guest, Objects
 from .toolchain import Build, Placement
 from .types import Costs, Timing
@@ -59,13 +59,14 @@ T: dict[int, float] = {
 TRIMMED_FROM = 5
 """From so many launches in a place on, the highest and the lowest are trimmed."""
 SAMPLES_PER_LAUNCH, FEWEST_SAMPLES = 41, 5
-QUIET_PAIRS = 3
-"""A launch counts with so many undisturbed pairs, a measurement with PER_STRATUM such launches in each place."""
+ENOUGH_PAIRS, QUIET_PAIRS = 21, 5
+"""A launch ends early with so many undisturbed pairs, and counts with so few; a measurement counts with PER_STRATUM
+such launches in each place."""
 DISTURBED = 2.0
 """Neighbours slow one side down by up to this factor more than the other; where a machine was never quiet, only what is
 beyond it is a difference."""
-PATIENCE = 16
-"""Probes to wait for a quiet moment, before each pair."""
+PATIENCE_S = 3.0
+"""What a measurement may wait for quiet moments, all its launches together."""
 SAMPLE_NS = 150_000.0
 """Kernel time a sample aims for."""
 LAUNCH_NS = 150e6
@@ -159,7 +160,7 @@ def measure(
             break
     # A busy machine makes single launches look bad; they have lost what they claim, and are no reason to refuse it all.
     quarter = len(seen.launches) // 4
-    if sorted(launch.idle for launch in seen.launches)[quarter] > 0 and seen.pinned:
+    if sorted(launch.idle for launch in seen.launches)[quarter] > 0 and not paper and seen.place.pinned:
         raise HarnessError("the candidate's process went on running while it was the reference's turn")
     ours, theirs = seen.samples()
     if paper:
@@ -241,13 +242,13 @@ class _Seen:
         self.peak_bytes = [0, 0]
         self.energy_uj: tuple[float | None, ...] = ()
         """Of a call of either side; measured in the first launch."""
-        self.pinned = True
-        """Whether in every launch both programs were on one processor."""
+        self.place = QuietPlace(PATIENCE_S)
+        """Where both programs run. Its patience is for all launches."""
         self.switches = 0
         """How often processes were put aside while they wanted to run."""
 
     def _undisturbed(self) -> list[_Launch]:
-        limit = SLOWER * fastest_ns()
+        limit = limit_ns()
         return [part for launch in self.launches if (part := launch.undisturbed(limit))]
 
     def wanting(self, count: int, rng: random.Random) -> list[int]:
@@ -372,10 +373,9 @@ def _one_launch(
         objects = [stack.enter_context(Objects(pair[0].plan))]
         shift = 0
         if settings.estimator == "paper":
-            seen.pinned = False
             objects.append(stack.enter_context(Objects(pair[1].plan)))
         else:
-            seen.pinned &= stack.enter_context(on_quietest_processor())
+            stack.enter_context(seen.place)
             shift = rng.randrange(STACK_SHIFTS)
         guests = []
         for build in pair:
@@ -386,8 +386,11 @@ def _one_launch(
         if seen.batch is None:
             seen.batch = (11, 1) if settings.estimator == "paper" else _calibrate(guests, checks, rng)
         samples, reps = seen.batch
-        quietly = settings.estimator != "paper"
-        pairs, probes, walls = _samples(guests, samples, reps, vectors, checks, rng, quietly=quietly)
+        place = None if settings.estimator == "paper" else seen.place
+        if place:
+            with suppress(OSError):
+                place.together([guest.own_pid() for guest in guests])
+        pairs, probes, walls = _samples(guests, samples, reps, vectors, checks, rng, place)
         for side, usage in enumerate(guest.usage() for guest in guests):
             seen.switches += usage.switches
             seen.peak_bytes[side] = max(seen.peak_bytes[side], usage.peak_bytes)
@@ -431,12 +434,11 @@ def _samples(
     vectors: Sequence[Vector],
     checks: Checks,
     rng: random.Random,
-    *,
-    quietly: bool,
+    place: QuietPlace | None,
 ) -> tuple[list[tuple[float, float]], list[int], tuple[float, float]]:
     """Samples of both sides in nanoseconds a call, the slowest probe beside each, and what the parent saw a call take.
 
-    With several vectors each sample has one of its own, and both sides the same. Without ``quietly`` nothing is waited
+    With several vectors each sample has one of its own, and both sides the same. Without ``place`` nothing is waited
     for or probed.
     """
     pairs: list[tuple[float, float]] = []
@@ -447,14 +449,14 @@ def _samples(
         if number and len(vectors) > 1:
             for guest in guests:
                 guest.load(vector)
-        beside = _quiet_moment() if quietly else 0
+        beside = place.quiet_moment() if place else 0
         seed = rng.randrange(1, 1 << 63)
         order = [0, 1] if rng.random() < 0.5 else [1, 0]
         batches: list[Batch | None] = [None, None]
         for side in order:
             batches[side] = guests[side].time(samples=1, reps=reps, limit_s=BATCH_LIMIT_S, seed=seed)
-            if quietly:
-                beside = max(beside, probe_ns())
+            if place:
+                beside = max(beside, disturbance_ns())
         probes.append(beside)
         one, two = batches
         assert one is not None
@@ -466,6 +468,8 @@ def _samples(
         pairs.append((ours, theirs))
         walls[0].append(one.wall_ns)
         walls[1].append(two.wall_ns)
+        if place and sum(probe <= limit_ns() for probe in probes) >= ENOUGH_PAIRS:
+            break
     empty = []
     for guest in guests:
         batches = [
@@ -476,15 +480,6 @@ def _samples(
     # Smallest, because other processes can only add to it, and every batch was verified to have done its work. What
     # nothing takes, the reference says for both: a candidate that dawdles there would have that much to hide.
     return pairs, probes, (min(walls[0]) - empty[1], min(walls[1]) - empty[1])
-
-
-def _quiet_moment() -> int:
-    """Wait for one, a millisecond or so; the last probe."""
-    for _ in range(PATIENCE):
-        took = probe_ns()
-        if took <= SLOWER * fastest_ns():
-            break
-    return took
 
 
 def _calibrate(guests: Sequence[Guest], checks: Checks, rng: random.Random) -> tuple[int, int]:

@@ -102,7 +102,7 @@ def test_a_machine_that_is_never_quiet_tells_large_differences_only(
     native_judge: Judge, smooth: Task, honest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What neighbours can make of two programs is no difference, and the note says what it takes to be one."""
-    monkeypatch.setattr(timing, "fastest_ns", lambda: 1)
+    monkeypatch.setattr(timing, "limit_ns", lambda: 1.0)
     little = "    movl $200, %eax\n1:  decl %eax\n    jne 1b"
     waste = "    movl $200000, %eax\n1:  decl %eax\n    jne 1b"
     found = [native_judge.time(smooth, "x86_64", wrapped(honest, spin)) for spin in ("", little, waste)]

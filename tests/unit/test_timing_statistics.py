@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_neucomback import quiet, timing
+from pytest_neucomback.quiet import QuietPlace
 from pytest_neucomback.timing import LOOKS, PER_STRATUM, QUIET_PAIRS, STRATA, T, _Launch, _Seen, interval, outcome
 
 
@@ -110,20 +111,73 @@ def test_the_same_code_with_wild_launches_is_rarely_called_faster() -> None:
     assert outcomes["slower"] <= 24
 
 
-def test_launches_keep_to_the_processor_that_is_disturbed_least(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The quickest of those that were tried, for this thread and what it starts; afterwards all again."""
+class Neighbours:
+    """Stands in for probes: which processors are disturbed, and for how many probes from now on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, busy: dict[int, int]) -> None:
+        self.busy = busy
+        self.probes = 0
+        monkeypatch.setattr(quiet, "probe_ns", self.probe)
+        monkeypatch.setattr(quiet, "limit_ns", lambda: 110.0)
+        monkeypatch.setattr(quiet, "_fastest", [(0.0, 100)])
+
+    def probe(self) -> int:
+        self.probes += 1
+        (here,) = os.sched_getaffinity(0)
+        self.busy[here] = self.busy.get(here, 0) - 1
+        return 100 if self.busy[here] < 0 else 200 + here
+
+
+needs_two = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor")
+
+
+@needs_two
+def test_launches_keep_to_a_quiet_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This thread and what it starts; afterwards it may run on all again."""
     allowed = os.sched_getaffinity(0)
-    took = {p: 3.0 + p for p in allowed} | {max(allowed): 1.0}
-    monkeypatch.setattr(quiet, "_on", took.__getitem__)
+    quiet_one = max(allowed)
+    Neighbours(monkeypatch, dict.fromkeys(allowed - {quiet_one}, 10000))
     command = [sys.executable, "-c", "import os; print(*os.sched_getaffinity(0))"]
-    with quiet.on_quietest_processor() as pinned:
-        assert pinned
-        assert os.sched_getaffinity(0) == {max(allowed)}
-        assert subprocess.check_output(command, text=True).split() == [str(max(allowed))]
+    with QuietPlace(1.0) as place:
+        assert place.pinned
+        assert os.sched_getaffinity(0) == {quiet_one}
+        assert subprocess.check_output(command, text=True).split() == [str(quiet_one)]
     assert os.sched_getaffinity(0) == allowed
-    monkeypatch.undo()
-    assert quiet._on(min(allowed)) > 0
-    os.sched_setaffinity(0, allowed)
+    assert place.patience_s == 1.0
+
+
+@needs_two
+def test_launches_move_away_from_a_neighbour_with_all_their_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed = os.sched_getaffinity(0)
+    neighbours = Neighbours(monkeypatch, {})
+    with QuietPlace(1.0) as place, subprocess.Popen(["sleep", "60"]) as companion:
+        (before,) = os.sched_getaffinity(0)
+        place.together([companion.pid])
+        assert place.quiet_moment() == 100
+        assert os.sched_getaffinity(companion.pid) == {before}
+        neighbours.busy = {before: 10_000}
+        assert place.quiet_moment() == 100
+        assert before not in os.sched_getaffinity(0)
+        assert os.sched_getaffinity(companion.pid) == os.sched_getaffinity(0)
+        companion.kill()
+    assert os.sched_getaffinity(0) == allowed
+
+
+def test_neighbours_everywhere_are_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the measurement goes on where it is least disturbed, and does not look elsewhere for each pair."""
+    allowed = os.sched_getaffinity(0)
+    neighbours = Neighbours(monkeypatch, dict.fromkeys(allowed, 40))
+    place = QuietPlace(10.0)
+    with place:
+        assert 9 < place.patience_s < 10
+    neighbours.busy = dict.fromkeys(allowed, 10_000)
+    place.patience_s = 0.02
+    with place:
+        assert place.patience_s <= 0
+        neighbours.probes = 0
+        assert place.quiet_moment() == 200 + min(allowed) or len(allowed) > quiet.PROBED
+        assert neighbours.probes == 2
+    assert os.sched_getaffinity(0) == allowed
 
 
 def test_launches_run_anywhere_where_the_system_allows_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,9 +188,10 @@ def test_launches_run_anywhere_where_the_system_allows_no_choice(monkeypatch: py
 
     allowed = os.sched_getaffinity(0)
     monkeypatch.setattr(os, "sched_setaffinity", refused)
-    with quiet.on_quietest_processor() as pinned:
-        assert not pinned
+    with QuietPlace(0.01) as place:
+        assert not place.pinned
         assert os.sched_getaffinity(0) == allowed
+        assert place.quiet_moment() > 0
 
 
 def launch(pairs: list[tuple[float, float]], probes: list[int], stratum: int = 0, **changes: Any) -> _Launch:
@@ -146,7 +201,7 @@ def launch(pairs: list[tuple[float, float]], probes: list[int], stratum: int = 0
 
 def test_only_what_was_measured_between_quick_probes_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A neighbour that slows the candidate down more than the reference says nothing of the two."""
-    monkeypatch.setattr(timing, "fastest_ns", lambda: 1000)
+    monkeypatch.setattr(timing, "limit_ns", lambda: 1100.0)
     seen = _Seen()
     for number in range(STRATA * PER_STRATUM):
         assert seen.quiet() == []
@@ -160,7 +215,7 @@ def test_only_what_was_measured_between_quick_probes_counts(monkeypatch: pytest.
 
 def test_a_machine_that_is_never_quiet_is_measured_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """All pairs of all launches, and a note that says so."""
-    monkeypatch.setattr(timing, "fastest_ns", lambda: 1000)
+    monkeypatch.setattr(timing, "limit_ns", lambda: 1100.0)
     seen = _Seen()
     seen.launches += [launch([(10.0, 10.0)] * 9, [1500] * 9, i % STRATA) for i in range(12)]
     seen.launches += [launch([(10.0, 10.0)] * 9, [1000] * 9, i % STRATA) for i in range(STRATA * PER_STRATUM - 1)]
@@ -171,7 +226,7 @@ def test_a_machine_that_is_never_quiet_is_measured_as_it_is(monkeypatch: pytest.
 
 def test_places_that_were_disturbed_are_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next launches go where the fewest count; among equals, by chance."""
-    monkeypatch.setattr(timing, "fastest_ns", lambda: 1000)
+    monkeypatch.setattr(timing, "limit_ns", lambda: 1100.0)
     seen = _Seen()
     rng = random.Random(6)
     assert sorted(seen.wanting(8, rng)) == sorted([*range(STRATA)] * 2)
@@ -194,5 +249,14 @@ def test_the_fastest_probe_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch)
     clock = iter(t * 1_000_000_000 for t in (0, 5e-8, 1, 1 + 9e-8, 2, 2 + 7e-8, 601, 601 + 8e-8, 603, 603 + 9e-8))
     monkeypatch.setattr(quiet, "_fastest", [])
     monkeypatch.setattr(quiet.time, "perf_counter_ns", lambda: round(next(clock)))
-    seen = [(quiet.probe_ns(), quiet.fastest_ns()) for _ in range(5)]
+    monkeypatch.setattr(quiet, "SLOWER", 1.0)
+    seen = [(quiet.probe_ns(), quiet.limit_ns()) for _ in range(5)]
     assert seen == [(50, 50), (90, 50), (70, 50), (80, 70), (90, 80)]
+
+
+def test_a_timer_in_one_probe_is_no_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow probe is made again; the faster of two counts."""
+    monkeypatch.setattr(quiet, "limit_ns", lambda: 110.0)
+    probes = iter([100, 150, 105, 150, 160])
+    monkeypatch.setattr(quiet, "probe_ns", lambda: next(probes))
+    assert [quiet.disturbance_ns() for _ in range(3)] == [100, 105, 150]

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import HarnessError
-from .layout import MAX_SAMPLES
 
 if TYPE_CHECKING:
     from .runner import Guest
@@ -61,10 +60,8 @@ def per_call(guests: Sequence[Guest], packages: Packages, *, digests_agree: bool
 
     All make the same calls. Raises HarnessError when a batch does not end well, or when they leave different results.
     """
-    wall_ns = max(guest.time(samples=1, reps=8, limit_s=_LIMIT_S, seed=1).wall_ns for guest in guests)
+    wall_ns = max(guest.time(reps=8, limit_s=_LIMIT_S, seed=1).wall_ns for guest in guests)
     reps = max(1, min(int(EACH_NS / wall_ns), 1_000_000))
-    samples = max(1, min(MAX_SAMPLES, reps // 1000))
-    reps //= samples
     found: list[list[float]] = [[] for _ in guests]
     order = list(range(len(guests)))
     for number in range(ROUNDS):
@@ -74,10 +71,10 @@ def per_call(guests: Sequence[Guest], packages: Packages, *, digests_agree: bool
             used = {}
             for empty in random.sample((False, True), 2):
                 before = packages.read()
-                batch = guests[side].time(samples=samples, reps=reps, limit_s=_LIMIT_S, seed=number + 2, empty=empty)
+                batch = guests[side].time(reps=reps, limit_s=_LIMIT_S, seed=number + 2, empty=empty)
                 used[empty] = packages.spent(before, packages.read())
                 digests |= set() if empty else {batch.digest}
-            found[side].append((used[False] - used[True]) / (samples * reps))
+            found[side].append((used[False] - used[True]) / reps)
         if digests_agree and len(digests) > 1:
             raise HarnessError("the candidate gave other results while its energy was measured")
     return tuple(statistics.median(values) for values in found)

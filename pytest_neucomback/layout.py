@@ -78,7 +78,6 @@ class Control(ctypes.Structure):
         ("mock_data", _u8 * MOCK_DATA),
         ("masks", _u8 * MASK_BYTES),
         ("unwound", _u64),
-        ("n_samples", _u64),
         ("reps", _u64),
         ("restore", _u64),
         ("empty", _u64),

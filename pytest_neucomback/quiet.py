@@ -109,7 +109,8 @@ class QuietPlace:
                 if self.patience_s > 0:
                     time.sleep(PAUSE_S)
                     self.patience_s -= time.monotonic() - start
-                    continue
+                    if self.patience_s > 0:
+                        continue
             best = min(took, key=took.__getitem__)
             self._move(best)
             if best != before:

@@ -25,7 +25,7 @@ from . import layout
 from .draws import MockScript
 from .errors import HarnessError
 from .inputs import Bytes, Vector
-from .layout import Control
+from .layout import MAX_SAMPLES, Control
 from .sandbox import GUEST_MEMORY_BYTES, EmulatorPlugin, end_guest, settle_guest, spawn_guest
 from .signature import visible_bits
 from .toolchain import Build, Plan
@@ -54,7 +54,7 @@ class Batch:
     """A timing batch, as the driver reports it, and as the parent saw it from outside."""
 
     ticks: tuple[float, ...]
-    """Per call, one for each sample; what the trampoline costs is in them."""
+    """Of each call, of the last MAX_SAMPLES at most; what the trampoline costs is in them."""
     overhead_ticks: float
     """What the trampoline costs."""
     ns_per_tick: float
@@ -318,15 +318,15 @@ class Guest:
         """Call the candidate once on what is loaded; at most ``limit_s`` seconds, then the process is killed."""
         return self._command_byte(b"c", limit_s)
 
-    def time(self, *, samples: int, reps: int, limit_s: float, seed: int = 0, empty: bool = False) -> Batch:
-        """Time ``samples`` samples of ``reps`` calls each.
+    def time(self, *, reps: int, limit_s: float, seed: int = 0, empty: bool = False) -> Batch:
+        """Time ``reps`` calls, each by itself.
 
         Inputs are restored before every call outside the clock, with the last bit of some numbers changed in a way
         that ``seed`` decides. ``empty`` calls nothing but the trampoline. Raises HarnessError when the batch does not
         end well, or when the driver's clock is not the parent's.
         """
         control = self.control
-        control.n_samples, control.reps, control.seed, control.empty = samples, reps, seed, int(empty)
+        control.reps, control.seed, control.empty = reps, seed, int(empty)
         control.stack_shift = self.stack_shift
         result = self._command_byte(b"t", limit_s)
         if result.status != "done":
@@ -337,10 +337,10 @@ class Guest:
                 f"the driver says that a timing batch took {control.clock_ns} ns; it took {wall_ns:.0f} ns"
             )
         return Batch(
-            ticks=tuple(control.samples[i] / reps for i in range(samples)),
+            ticks=tuple(control.samples[: min(reps, MAX_SAMPLES)]),
             overhead_ticks=float(control.overhead_ticks),
             ns_per_tick=control.clock_ns / control.clock_ticks,
-            wall_ns=wall_ns / (samples * reps),
+            wall_ns=wall_ns / reps,
             digest=control.digest,
         )
 

@@ -346,6 +346,12 @@ def outcome(strata: Sequence[Sequence[float]], min_effect: float) -> Literal["fa
     return "tied" if -effect < low and high < effect else None
 
 
+def midmean(ticks: Sequence[float]) -> float:
+    """Mean of the middle half: what a call takes that nothing interrupts, with the clock's steps averaged out."""
+    ordered, cut = sorted(ticks), len(ticks) // 4
+    return statistics.fmean(ordered[cut : len(ordered) - cut])
+
+
 def _by_stratum(values: Iterable[tuple[int, float]]) -> list[list[float]]:
     strata: list[list[float]] = [[] for _ in range(STRATA)]
     for stratum, value in values:
@@ -454,7 +460,7 @@ def _samples(
         order = [0, 1] if rng.random() < 0.5 else [1, 0]
         batches: list[Batch | None] = [None, None]
         for side in order:
-            batches[side] = guests[side].time(samples=1, reps=reps, limit_s=BATCH_LIMIT_S, seed=seed)
+            batches[side] = guests[side].time(reps=reps, limit_s=BATCH_LIMIT_S, seed=seed)
             if place:
                 beside = max(beside, disturbance_ns())
         probes.append(beside)
@@ -464,7 +470,7 @@ def _samples(
         if (checks.digests and one.digest != two.digest) or checks.same(guests[0], guests[1], vector):
             raise HarnessError("the candidate gave other results after it was timed than before, on the timed inputs")
         # Clock rate and trampoline are the machine's; the reference's word is as good for both.
-        ours, theirs = (max(batch.ticks[0] - two.overhead_ticks, 0.1) * two.ns_per_tick for batch in (one, two))
+        ours, theirs = (max(midmean(batch.ticks) - two.overhead_ticks, 0.1) * two.ns_per_tick for batch in (one, two))
         pairs.append((ours, theirs))
         walls[0].append(one.wall_ns)
         walls[1].append(two.wall_ns)
@@ -473,7 +479,7 @@ def _samples(
     empty = []
     for guest in guests:
         batches = [
-            guest.time(samples=1, reps=reps, limit_s=BATCH_LIMIT_S, seed=rng.randrange(1, 1 << 63), empty=True)
+            guest.time(reps=reps, limit_s=BATCH_LIMIT_S, seed=rng.randrange(1, 1 << 63), empty=True)
             for _ in range(EMPTY_BATCHES)
         ]
         empty.append(min(b.wall_ns for b in batches if b))
@@ -487,9 +493,7 @@ def _calibrate(guests: Sequence[Guest], checks: Checks, rng: random.Random) -> t
     candidate, reference = guests
 
     def timed(guest: Guest, reps: int) -> Batch:
-        batches = [
-            guest.time(samples=1, reps=reps, limit_s=BATCH_LIMIT_S, seed=rng.randrange(1, 1 << 63)) for _ in range(3)
-        ]
+        batches = [guest.time(reps=reps, limit_s=BATCH_LIMIT_S, seed=rng.randrange(1, 1 << 63)) for _ in range(3)]
         return min(batches, key=lambda batch: batch.wall_ns)
 
     once = timed(reference, 1)

@@ -569,8 +569,10 @@ static u64 nc_timed_call(u64 stack)
 static void nc_time(struct nc_control *c)
 {
     /* As asked when the batch began, whatever the candidate writes there. */
-    u64 samples = c->n_samples, reps = c->reps, seed = c->seed, empty = c->empty, digest = 0, best = ~0ul;
+    u64 reps = c->reps, seed = c->seed, empty = c->empty, digest = 0, best = ~0ul;
     u64 stack = NC_STACK_ADDR + NC_STACK_SIZE - 1024 - c->stack_shift % 256 * 16;
+    /* Kept where the candidate is not told until its last call is over. */
+    u64 took[NC_MAX_SAMPLES];
     nc_target = (u64)nc_empty;
     for (int i = 0; i < 64; i++) {
         u64 ticks = nc_timed_call(stack);
@@ -579,16 +581,16 @@ static void nc_time(struct nc_control *c)
     if (!empty)
         nc_target = (u64)nc_candidate_entry;
     u64 ns = nc_now_ns(), ticks = nc_ticks();
-    for (u64 s = 0; s < samples && s < NC_MAX_SAMPLES; s++) {
-        u64 sum = 0;
-        for (u64 r = reps; r > 0; r--) {
-            nc_restore(seed, r); /* counted down, so that the last call of any batch sees the same */
-            nc_forget_calls(c);
-            sum += nc_timed_call(stack);
-            digest = nc_look(digest, c);
-        }
-        c->samples[s] = sum;
+    for (u64 r = reps; r > 0; r--) {
+        nc_restore(seed, r); /* counted down, so that the last call of any batch sees the same */
+        nc_forget_calls(c);
+        u64 call = nc_timed_call(stack);
+        if (r <= NC_MAX_SAMPLES)
+            took[r - 1] = call;
+        digest = nc_look(digest, c);
     }
+    for (u64 r = 0; r < reps && r < NC_MAX_SAMPLES; r++)
+        c->samples[r] = took[r];
     c->overhead_ticks = best;
     c->digest = digest;
     c->clock_ticks = nc_ticks() - ticks;

@@ -66,8 +66,8 @@ struct nc_control {
     u8 mock_data[NC_MOCK_DATA]; /* what mocks write */
     u8 masks[NC_MASK_BYTES];
     u64 unwound;             /* the call ended in a mock that does not return */
-    /* timing: `n_samples` samples of `reps` calls; inputs are restored before every call, outside the clock */
-    u64 n_samples, reps, restore;
+    /* timing: `reps` calls, a sample each; inputs are restored before every call, outside the clock */
+    u64 reps, restore;
     u64 empty;               /* time the trampoline alone, to know what restoring costs */
     u64 stack_shift;         /* how many times 16 bytes lower than usual the stack begins */
     u64 seed;                /* changes the last bit of some floating-point inputs, differently in each call */

@@ -206,7 +206,7 @@ def test_energy_of_a_call(native: Toolchain, depth: Task, tmp_path: Path, monkey
     assert isinstance(build, Build), build
     with Objects(build.plan) as objects, Guest(build, emulator=(), sandbox=True, cpu_s=60, timed=objects) as guest:
         guest.load(draw(build.plan, "fixed:0"))
-        batch = guest.time(samples=9, reps=9, limit_s=10)
+        batch = guest.time(reps=9, limit_s=10)
         call_us = sorted(batch.ticks)[4] * batch.ns_per_tick / 1000
         (found,) = per_call([guest], packages)
     assert 10 * call_us / 5 < found < 10 * call_us * 6  # other programs take their time meanwhile

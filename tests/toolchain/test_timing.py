@@ -399,7 +399,7 @@ def test_forged_clock_is_noticed(native: Toolchain, smooth: Task, honest: str, t
     assert isinstance(build, Build)
     with Objects(build.plan) as objects, Guest(build, emulator=(), sandbox=True, cpu_s=60, timed=objects) as guest:
         guest.load(draw(build.plan, "fixed:0"))
-        assert guest.time(samples=2, reps=400, limit_s=10).ns_per_tick > 0
+        assert guest.time(reps=400, limit_s=10).ns_per_tick > 0
         guest.load(draw(build.plan, "fixed:0"))
         real = guest._command_byte
 
@@ -408,7 +408,7 @@ def test_forged_clock_is_noticed(native: Toolchain, smooth: Task, honest: str, t
 
         guest._command_byte = slow  # type: ignore[method-assign]
         with pytest.raises(HarnessError, match="the driver says"):
-            guest.time(samples=2, reps=400, limit_s=10)
+            guest.time(reps=400, limit_s=10)
 
 
 def test_nothing_is_left_for_the_other_side(native: Toolchain, smooth: Task, honest: str, tmp_path: Path) -> None:
@@ -422,7 +422,7 @@ def test_nothing_is_left_for_the_other_side(native: Toolchain, smooth: Task, hon
         assert guest.call(10).status == "done"
         assert (guest.memory["y"] != inputs["y"]).any()
         assert (objects.live["y"] == inputs["y"]).all()
-        guest.time(samples=1, reps=3, limit_s=10, seed=5)
+        guest.time(reps=3, limit_s=10, seed=5)
         assert (objects.live["y"] == inputs["y"]).all()
         assert guest.idle_cpu_ns() < 1e6
 

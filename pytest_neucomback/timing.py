@@ -16,9 +16,10 @@ Code is slowed down by neighbours on the same core by a factor of its own, up to
 machine was quiet right before and after it, which a probe tells that knows nothing of either program (``quiet.py``).
 The choice is therefore no choice between the two, as the fastest runs of each would be.
 
-The interval is looked at after each number of launches of ``LOOKS``, until the answer is clear: the interval leaves 1
-out and the effect is large enough, or all of the interval is below the smallest effect. The error that is allowed for
-a measurement is divided evenly between the looks (Bonferroni), so that looking often finds nothing by luck.
+The interval is looked at after each number of launches of ``LOOKS``, until the answer is clear: all of the interval is
+beyond the smallest effect, or all of it below; at the last look it is enough that it leaves 1 out and its centre is
+beyond. The error that is allowed for a measurement is divided evenly between the looks (Bonferroni), so that looking
+often finds nothing by luck.
 
 ``paper`` is the protocol of the published release: 11 runs in one process, mean of sorted[3:8], faster when the mean is
 smaller.
@@ -44,7 +45,7 @@ from .runner import Batch, Guest, Objects
 from .toolchain import Build, Placement
 from .types import Costs, Timing
 
-LOOKS: tuple[int, ...] = (8, 12, 16, 24)
+LOOKS: tuple[int, ...] = (12, 16, 24, 32)
 """Launches after which the interval is looked at; the last is the most there are."""
 CODE_ALIGNMENT, LINE_BYTES = 16, 64
 """Code begins at multiples of the one; places in a cache line, of the other, are what launches are shared out among."""
@@ -59,7 +60,7 @@ T: dict[int, float] = {
 TRIMMED_FROM = 5
 """From so many launches in a place on, the highest and the lowest are trimmed."""
 SAMPLES_PER_LAUNCH, FEWEST_SAMPLES = 41, 5
-ENOUGH_PAIRS, QUIET_PAIRS = 21, 5
+ENOUGH_PAIRS, QUIET_PAIRS = 11, 5
 """A launch ends early with so many undisturbed pairs, and counts with so few; a measurement counts with PER_STRATUM
 such launches in each place."""
 DISTURBED = 2.0
@@ -156,7 +157,7 @@ def measure(
             first = len(seen.launches) % len(vectors)
             own = vectors[first : first + 1] if checks.varied or paper else rng.sample(vectors, len(vectors))
             _one_launch(pair, stratum, own, seen, sandbox=sandbox, settings=settings, checks=checks, rng=rng)
-        if not paper and seen.quiet() and outcome(seen.ratios(), settings.min_effect) is not None:
+        if not paper and seen.quiet() and outcome(seen.ratios(), settings.min_effect, more=True) is not None:
             break
     # A busy machine makes single launches look bad; they have lost what they claim, and are no reason to refuse it all.
     quarter = len(seen.launches) // 4
@@ -335,13 +336,19 @@ def interval(strata: Sequence[Sequence[float]]) -> tuple[float, float, float]:
     return centre - half, centre, centre + half
 
 
-def outcome(strata: Sequence[Sequence[float]], min_effect: float) -> Literal["faster", "tied", "slower"] | None:
-    """The answer of one log-ratio a launch, or None where more launches may still give another one."""
+def outcome(
+    strata: Sequence[Sequence[float]], min_effect: float, *, more: bool = False
+) -> Literal["faster", "tied", "slower"] | None:
+    """The answer of one log-ratio a launch, or None where it is not clear.
+
+    With ``more`` launches to come a difference has to be of the smallest effect with all of the interval: what is near
+    it would else be one thing today and another tomorrow.
+    """
     low, centre, high = interval(strata)
     effect = math.log1p(min_effect)
-    if low > 0 and centre >= effect:
+    if low > 0 and (low if more else centre) >= effect:
         return "faster"
-    if high < 0 and centre <= -effect:
+    if high < 0 and (high if more else centre) <= -effect:
         return "slower"
     return "tied" if -effect < low and high < effect else None
 

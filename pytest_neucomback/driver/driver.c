@@ -573,6 +573,8 @@ static void nc_time(struct nc_control *c)
     u64 stack = NC_STACK_ADDR + NC_STACK_SIZE - 1024 - c->stack_shift % 256 * 16;
     /* Kept where the candidate is not told until its last call is over. */
     u64 took[NC_MAX_SAMPLES];
+    /* Nor what the inputs of its next calls will be. */
+    c->seed = 0;
     nc_target = (u64)nc_empty;
     for (int i = 0; i < 64; i++) {
         u64 ticks = nc_timed_call(stack);

@@ -130,7 +130,7 @@ def test_emulated_arches_have_no_time(toolchain_of: Callable[[str], Toolchain], 
     assert "emulated" in result.note
 
 
-FIELDS = {name: CONTROL_ADDR + getattr(Control, name).offset for name in ("reps", "empty")}
+FIELDS = {name: CONTROL_ADDR + getattr(Control, name).offset for name in ("reps", "empty", "seed")}
 LAST_CALL_ONLY = (
     f"    cmpq $0, {FIELDS['reps']}\n    je 1f\n    cmpq $0, {FIELDS['empty']}\n    jne 1f\n"
     f"    incq calls\n    movq calls, %rax\n    cmpq %rax, {FIELDS['reps']}\n    je 2f\n    ret\n"
@@ -154,6 +154,12 @@ def test_other_results_after_timing_are_refused(cheat: str, native_judge: Judge,
     assert native_judge.judge(smooth, "x86_64", text).verdict == "correct"
     with pytest.raises(HarnessError, match="other results after it was timed"):
         native_judge.time(smooth, "x86_64", text)
+
+
+def test_no_call_is_told_what_the_next_ones_get(native_judge: Judge, smooth: Task, honest: str) -> None:
+    """Else the first call of a batch could do the work of all. This one does none where it sees the seed."""
+    text = wrapped(honest, f"    cmpq $0, {FIELDS['seed']}\n    je 1f\n    ret\n1:")
+    assert native_judge.time(smooth, "x86_64", text).native
 
 
 SUM_C = """\

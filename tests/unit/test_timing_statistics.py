@@ -93,7 +93,7 @@ def test_an_effect_below_the_smallest_is_no_win() -> None:
 
 def test_an_effect_near_the_smallest_is_measured_longest() -> None:
     """What is above 0 for sure and near the smallest effect is not clear while there is more to come."""
-    ratios = strata([0.012 + 0.003 * (i // STRATA % 2) for i in range(LOOKS[0])])
+    ratios = strata([0.011 + 0.004 * (i // STRATA % 2) for i in range(LOOKS[0])])
     assert 0 < interval(ratios)[0] < math.log1p(0.01)
     assert outcome(ratios, 0.01) == "faster"
     assert outcome(ratios, 0.01, more=True) is None

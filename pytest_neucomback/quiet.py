@@ -97,33 +97,38 @@ class QuietPlace:
         if not self.pinned:
             return disturbance_ns()
         before = self._here
-        while True:
-            start = time.monotonic()
-            took: dict[int, int] = {}
-            for processor in self._choice():
-                self._move(processor)
-                took[processor] = disturbance_ns()
-                if took[processor] <= limit_ns():
-                    break
-            else:
-                if self.patience_s > 0:
-                    time.sleep(PAUSE_S)
-                    self.patience_s -= time.monotonic() - start
-                    if self.patience_s > 0:
-                        continue
-            best = min(took, key=took.__getitem__)
-            self._move(best)
-            if best != before:
-                for pid in self._others:
-                    _keep_to(pid, {best})
-            return took[best]
+        start = time.monotonic()
+        took = self._look()
+        while min(took.values()) > limit_ns() and self.patience_s > 0:
+            time.sleep(PAUSE_S)
+            now = time.monotonic()
+            self.patience_s, start = self.patience_s - (now - start), now
+            if self.patience_s > 0:
+                took = self._look()
+        best = min(took, key=took.__getitem__)
+        self._move(best)
+        if best != before:
+            for pid in self._others:
+                _keep_to(pid, {best})
+        return took[best]
+
+    def _look(self) -> dict[int, int]:
+        """Probes by processor, up to the first that is undisturbed."""
+        took: dict[int, int] = {}
+        for processor in self._choice():
+            self._move(processor)
+            took[processor] = disturbance_ns()
+            if took[processor] <= limit_ns():
+                break
+        return took
 
     def _choice(self) -> list[int]:
         """Where to look: first here, which is the only place when it is too late to wait."""
-        if self._here is None:
-            return random.sample(sorted(self._allowed), min(PROBED, len(self._allowed)))
-        others = sorted(self._allowed - {self._here})
-        return [self._here, *random.sample(others, min(PROBED, len(others)))] if self.patience_s > 0 else [self._here]
+        here = [] if self._here is None else [self._here]
+        if here and self.patience_s <= 0:
+            return here
+        others = sorted(self._allowed.difference(here))
+        return [*here, *random.sample(others, min(PROBED, len(others)))]
 
     def _move(self, processor: int) -> None:
         if processor != self._here:

@@ -161,7 +161,7 @@ def measure(
             break
     # A busy machine makes single launches look bad; they have lost what they claim, and are no reason to refuse it all.
     quarter = len(seen.launches) // 4
-    if sorted(launch.idle for launch in seen.launches)[quarter] > 0 and not paper and seen.place.pinned:
+    if sorted(launch.idle for launch in seen.launches)[quarter] > 0 and not paper and seen.quiet_place.pinned:
         raise HarnessError("the candidate's process went on running while it was the reference's turn")
     ours, theirs = seen.samples()
     if paper:
@@ -172,15 +172,15 @@ def measure(
             "longer"
         )
     ratios = seen.ratios()
+    low, centre, high = interval(ratios)
     found, note = outcome(ratios, settings.min_effect), seen.note(settings.min_effect, stolen)
-    if found != "tied" and not seen.quiet() and min(map(abs, interval(ratios)[::2])) < math.log(DISTURBED):
+    if found != "tied" and not seen.quiet() and min(abs(low), abs(high)) < math.log(DISTURBED):
         found = "tied"
     if found == "faster" and interval(seen.parents_ratios())[2] < math.log1p(settings.min_effect):
         found, note = (
             "tied",
             "faster by the driver's clock and not by the parent's, which sees what is around the calls",
         )
-    low, centre, high = interval(ratios)
     return Timing(
         native=True,
         candidate_ns=statistics.median(ours),
@@ -243,7 +243,7 @@ class _Seen:
         self.peak_bytes = [0, 0]
         self.energy_uj: tuple[float | None, ...] = ()
         """Of a call of either side; measured in the first launch."""
-        self.place = QuietPlace(PATIENCE_S)
+        self.quiet_place = QuietPlace(PATIENCE_S)
         """Where both programs run. Its patience is for all launches."""
         self.switches = 0
         """How often processes were put aside while they wanted to run."""
@@ -323,7 +323,7 @@ def interval(strata: Sequence[Sequence[float]]) -> tuple[float, float, float]:
     means, kept, squares = [], [], 0.0
     for values in strata:
         ordered = sorted(values)
-        cut = 1 if len(ordered) >= TRIMMED_FROM else 0
+        cut = trimmed(len(ordered))
         inner = ordered[cut : len(ordered) - cut]
         winsorised = [inner[0]] * cut + inner + [inner[-1]] * cut
         means.append(statistics.fmean(inner))
@@ -351,6 +351,11 @@ def outcome(
     if high < 0 and (high if more else centre) <= -effect:
         return "slower"
     return "tied" if -effect < low and high < effect else None
+
+
+def trimmed(launches: int) -> int:
+    """How many launches of a stratum are left out at either end."""
+    return 1 if launches >= TRIMMED_FROM else 0
 
 
 def midmean(ticks: Sequence[float]) -> float:
@@ -382,13 +387,14 @@ def _one_launch(
     checks: Checks,
     rng: random.Random,
 ) -> None:
+    paper = settings.estimator == "paper"
     with ExitStack() as stack:
         objects = [stack.enter_context(Objects(pair[0].plan))]
         shift = 0
-        if settings.estimator == "paper":
+        if paper:
             objects.append(stack.enter_context(Objects(pair[1].plan)))
         else:
-            stack.enter_context(seen.place)
+            stack.enter_context(seen.quiet_place)
             shift = rng.randrange(STACK_SHIFTS)
         guests = []
         for build in pair:
@@ -397,13 +403,13 @@ def _one_launch(
             guest.stack_shift = shift
             guests.append(guest)
         if seen.batch is None:
-            seen.batch = (11, 1) if settings.estimator == "paper" else _calibrate(guests, checks, rng)
+            seen.batch = (11, 1) if paper else _calibrate(guests, checks, rng)
         samples, reps = seen.batch
-        place = None if settings.estimator == "paper" else seen.place
-        if place:
+        if not paper:
             with suppress(OSError):
-                place.together([guest.own_pid() for guest in guests])
-        pairs, probes, walls = _samples(guests, samples, reps, vectors, checks, rng, place)
+                seen.quiet_place.together([guest.own_pid() for guest in guests])
+        quiet_place = None if paper else seen.quiet_place
+        pairs, probes, walls = _samples(guests, samples, reps, vectors, checks, rng, quiet_place)
         for side, usage in enumerate(guest.usage() for guest in guests):
             seen.switches += usage.switches
             seen.peak_bytes[side] = max(seen.peak_bytes[side], usage.peak_bytes)
@@ -447,12 +453,12 @@ def _samples(
     vectors: Sequence[Vector],
     checks: Checks,
     rng: random.Random,
-    place: QuietPlace | None,
+    quiet_place: QuietPlace | None,
 ) -> tuple[list[tuple[float, float]], list[int], tuple[float, float]]:
     """Samples of both sides in nanoseconds a call, the slowest probe beside each, and what the parent saw a call take.
 
-    With several vectors each sample has one of its own, and both sides the same. Without ``place`` nothing is waited
-    for or probed.
+    With several vectors each sample has one of its own, and both sides the same. Without ``quiet_place``
+    nothing is waited for or probed.
     """
     pairs: list[tuple[float, float]] = []
     probes: list[int] = []
@@ -462,13 +468,13 @@ def _samples(
         if number and len(vectors) > 1:
             for guest in guests:
                 guest.load(vector)
-        beside = place.quiet_moment() if place else 0
+        beside = quiet_place.quiet_moment() if quiet_place else 0
         seed = rng.randrange(1, 1 << 63)
         order = [0, 1] if rng.random() < 0.5 else [1, 0]
         batches: list[Batch | None] = [None, None]
         for side in order:
             batches[side] = guests[side].time(reps=reps, limit_s=BATCH_LIMIT_S, seed=seed)
-            if place:
+            if quiet_place:
                 beside = max(beside, disturbance_ns())
         probes.append(beside)
         one, two = batches
@@ -481,7 +487,8 @@ def _samples(
         pairs.append((ours, theirs))
         walls[0].append(one.wall_ns)
         walls[1].append(two.wall_ns)
-        if place and sum(probe <= limit_ns() for probe in probes) >= ENOUGH_PAIRS:
+        limit = limit_ns()
+        if quiet_place and sum(probe <= limit for probe in probes) >= ENOUGH_PAIRS:
             break
     empty = []
     for guest in guests:

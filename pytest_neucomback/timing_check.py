@@ -19,7 +19,7 @@ from typing import Any
 from .judge import Judge, JudgeSettings
 from .metrics import wilson_interval
 from .tasks import Task
-from .timing import STRATA, T, TimingSettings
+from .timing import STRATA, T, TimingSettings, trimmed
 from .toolchain import Toolchain
 from .types import Timing
 
@@ -124,8 +124,9 @@ def _measurement(task: str, timing: Timing, wall_s: float) -> Measurement:
     assert timing.outcome is not None
     half = half_width(timing)
     # Found when the lower end clears 1: the estimate is that far above the true effect or less in 9 of 10 cases.
-    quantile = T[min(timing.launches - STRATA, max(T))]
-    visible = max(TimingSettings().min_effect, half * (1 + _NORMAL_90 / quantile))
+    each = timing.launches // STRATA
+    freedom = STRATA * (each - 2 * trimmed(each) - 1)
+    visible = max(TimingSettings().min_effect, half * (1 + _NORMAL_90 / T[freedom]))
     return Measurement(task, timing.outcome, timing.speedup, half, visible, timing.launches, wall_s, timing.note)
 
 

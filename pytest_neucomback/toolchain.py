@@ -410,7 +410,7 @@ class Toolchain:
         commands = []
         for place, output in zip(places, outputs, strict=True):
             # The task's code gets a section of its own, so that it begins just there after the harness, too.
-            script = folder / f"place-{place.offset}-{place.harness_first:d}.ld"
+            script = folder / f"place-{output}.ld"
             where = f"ALIGN(4096) + {place.offset}" if place.harness_first else f"{TEXT_ADDR + place.offset:#x}"
             side = "AFTER" if place.harness_first else "BEFORE"
             section = f".nc_code {where} : {{ {object_.name}(.text .text.*) }}"

@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+import random
 import select
 import time
 from collections.abc import Sequence
@@ -89,6 +90,21 @@ class Objects:
         """Whole mapping of every object, by name."""
         self.images = {p.name: view[p.offset + p.map_size : p.offset + 2 * p.map_size] for p in plan.objects}
         """What timing restores the objects from."""
+        self._memory, self._bytes, self._objects = whole, view, plan.objects
+        self._pages = np.arange(0, plan.memory_bytes, layout.PAGE)
+
+    def renew(self, rng: random.Random) -> None:
+        """Put the objects into other physical pages, holding what timing restores them from.
+
+        Where the kernel cannot let go of pages that processes have mapped, they keep theirs.
+        """
+        with contextlib.suppress(OSError):
+            for placed in self._objects:
+                self._memory.madvise(mmap.MADV_REMOVE, placed.offset, placed.map_size)
+        # The kernel hands out again what it got back last, so who asks when decides who gets what.
+        self._bytes[np.random.default_rng(rng.getrandbits(64)).permutation(self._pages)] |= 0
+        for name, live in self.live.items():
+            live[:] = self.images[name]
 
     def __enter__(self) -> Objects:
         return self

@@ -61,8 +61,10 @@ TRIMMED_FROM = 5
 """From so many launches in a place on, the highest and the lowest are trimmed."""
 SAMPLES_PER_LAUNCH, FEWEST_SAMPLES = 41, 5
 ENOUGH_PAIRS, QUIET_PAIRS = 11, 5
-"""A launch ends early with so many undisturbed pairs, and counts with so few; a measurement counts with PER_STRATUM
-such launches in each place."""
+"""A launch ends early with so many undisturbed pairs at the earliest, and counts with so few; a measurement counts with
+PER_STRATUM such launches in each place."""
+STEADY = 0.005
+"""Standard error of the median log-ratio of its undisturbed pairs with which it does."""
 DISTURBED = 2.0
 """Neighbours slow one side down by up to this factor more than the other; where a machine was never quiet, only what is
 beyond it is a difference."""
@@ -75,15 +77,15 @@ LAUNCH_NS = 150e6
 MAX_SAMPLE_NS = 2e6
 """What a sample of the slower side may take, likewise, if one call does; both sides make the same calls."""
 MAX_REPS = 2000
-HONEST_SHARE, HONEST_SLACK_NS, WAKE_NS = 0.9, 100.0, 4_000.0
+HONEST_SHARE, HONEST_SLACK_NS, WAKE_NS, DOUBT = 0.9, 100.0, 4_000.0, 3.0
 """A candidate's time per call must be this share of what the parent saw it take, less what a clock may be off per call,
-and what waking up may differ by per batch (honest code: a few microseconds either way, on one processor)."""
+what waking up may differ by per batch (honest code: a few microseconds either way, on one processor), and so many
+standard errors of what the parent saw."""
 FRESH_VECTORS = 15
 """Vectors for tasks whose inputs the driver cannot vary; no launch takes more samples."""
 IDLE_SLACK_NS = 2e5
 """CPU time of a candidate while it should wait, in a launch, that may be the kernel's bookkeeping. Where both programs
 are not on one processor, as under the published protocol, a hypervisor can make it any length."""
-EMPTY_BATCHES = 5
 BATCH_LIMIT_S = 120.0
 LINES = 64
 """Cache lines of a page, in any of which code may begin."""
@@ -198,39 +200,74 @@ def measure(
 
 
 @dataclass(frozen=True)
+class _Pair:
+    """A sample of candidate and reference, in nanoseconds a call."""
+
+    kernel: tuple[float, float]
+    beyond: tuple[float, float]
+    """What a call took by the parent's clock beyond that: restoring, and a share of waking up."""
+    probe: int
+    """The slowest probe beside it."""
+
+    @property
+    def ratio(self) -> float:
+        """Log-ratio, reference to candidate."""
+        return math.log(self.kernel[1] / self.kernel[0])
+
+
+@dataclass(frozen=True)
 class _Launch:
     """What one pair of processes has shown."""
 
     stratum: int
     """Where in a cache line the code began."""
-    pairs: tuple[tuple[float, float], ...]
-    """Nanoseconds a call of candidate and reference."""
-    probes: tuple[int, ...]
-    """The slowest probe beside each pair."""
-    ceiling: float
-    """The log-ratio that the parent's clock allows at most."""
-    walls: tuple[float, float]
-    """Nanoseconds a call of either by the parent's clock, without restoring; 0 where it cannot tell."""
-    hidden: float
-    """Nanoseconds a call by which the candidate took longer than it says, beyond what is forgiven."""
+    pairs: tuple[_Pair, ...]
+    reps: int
+    """Calls of a sample."""
     idle: float
-    """CPU nanoseconds the candidate used while it should wait, likewise."""
+    """CPU nanoseconds the candidate used while it should wait, beyond what is forgiven."""
 
     def undisturbed(self, limit_ns: float) -> _Launch | None:
         """With only the pairs between quick probes; None when they are too few."""
-        pairs = tuple(p for p, probe in zip(self.pairs, self.probes, strict=True) if probe <= limit_ns)
-        few = len(pairs) < min(QUIET_PAIRS, len(self.pairs))
-        return None if few else replace(self, pairs=pairs, probes=())
+        pairs = tuple(p for p in self.pairs if p.probe <= limit_ns)
+        return None if len(pairs) < min(QUIET_PAIRS, len(self.pairs)) else replace(self, pairs=pairs)
+
+    @property
+    def kernel(self) -> tuple[float, float]:
+        """Nanoseconds a call of candidate and reference."""
+        ours, theirs = (statistics.median(p.kernel[side] for p in self.pairs) for side in (0, 1))
+        return ours, theirs
+
+    @property
+    def hidden(self) -> float:
+        """Nanoseconds a call by which the candidate took longer than it says, beyond what is forgiven."""
+        ours, slack = self.kernel[0], HONEST_SLACK_NS + WAKE_NS / self.reps + self._doubt
+        return HONEST_SHARE * self._took - slack - ours
 
     @property
     def ratio(self) -> float:
-        """Median log-ratio, reference to candidate."""
-        return min(statistics.median(math.log(p[1] / p[0]) for p in self.pairs), self.ceiling)
+        """Median log-ratio, reference to candidate. What the parent does not believe is no gain."""
+        claimed = statistics.median(p.ratio for p in self.pairs)
+        ours, theirs = self.kernel
+        return min(claimed, math.log(theirs / (ours + self.hidden))) if self.hidden > 0 else claimed
 
     @property
     def parents_ratio(self) -> float:
-        """The log-ratio by the parent's clock, or ``ratio`` where it cannot tell."""
-        return math.log(self.walls[1] / self.walls[0]) if min(self.walls) > 0 else self.ratio
+        """The log-ratio by the parent's clock, or ``ratio`` where calls are too short for it."""
+        took, theirs = self._took, self.kernel[1]
+        tells = min(took, theirs) > WAKE_NS / self.reps + self._doubt
+        return math.log(theirs / took) if tells else self.ratio
+
+    @property
+    def _took(self) -> float:
+        """Nanoseconds a call of the candidate by the parent's clock: restoring takes as long as beside it the
+        reference's."""
+        return self.kernel[0] + statistics.median(p.beyond[0] - p.beyond[1] for p in self.pairs)
+
+    @property
+    def _doubt(self) -> float:
+        """Nanoseconds a call that ``_took`` may be off, as the reference's own share of it varies."""
+        return DOUBT * math.sqrt(2) * median_error([p.beyond[1] for p in self.pairs])
 
 
 class _Seen:
@@ -280,7 +317,7 @@ class _Seen:
 
     def samples(self) -> tuple[list[float], list[float]]:
         """Nanoseconds a call of either side, of the same launches."""
-        pairs = [pair for launch in self._chosen() for pair in launch.pairs]
+        pairs = [pair.kernel for launch in self._chosen() for pair in launch.pairs]
         return [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
 
     def costs(self, side: int) -> Costs:
@@ -364,6 +401,12 @@ def midmean(ticks: Sequence[float]) -> float:
     return statistics.fmean(ordered[cut : len(ordered) - cut])
 
 
+def median_error(values: Sequence[float]) -> float:
+    """Standard error of the median, as the quartiles tell it (McGill, Tukey and Larsen 1978)."""
+    low, _, high = statistics.quantiles(values, n=4)
+    return 0.93 * (high - low) / math.sqrt(len(values))
+
+
 def _by_stratum(values: Iterable[tuple[int, float]]) -> list[list[float]]:
     strata: list[list[float]] = [[] for _ in range(STRATA)]
     for stratum, value in values:
@@ -409,7 +452,8 @@ def _one_launch(
             with suppress(OSError):
                 seen.quiet_place.together([guest.own_pid() for guest in guests])
         quiet_place = None if paper else seen.quiet_place
-        pairs, probes, walls = _samples(guests, samples, reps, vectors, checks, rng, quiet_place)
+        shared = None if paper else objects[0]
+        pairs = _samples(guests, samples, reps, vectors, checks, rng, quiet_place, shared)
         for side, usage in enumerate(guest.usage() for guest in guests):
             seen.switches += usage.switches
             seen.peak_bytes[side] = max(seen.peak_bytes[side], usage.peak_bytes)
@@ -418,23 +462,7 @@ def _one_launch(
             seen.energy_uj = per_call(guests, packages, digests_agree=checks.digests)
         if wrong := checks.unseen(guests[0]):
             raise HarnessError(f"the candidate gave other results after it was timed than before: {wrong}")
-    kernel, other = (statistics.median(p[side] for p in pairs) for side in (0, 1))
-    # Restoring may cost more after a kernel than after nothing; the reference shows by how much.
-    took = walls[0] - max(0.0, walls[1] - other)
-    least = HONEST_SHARE * took - HONEST_SLACK_NS - WAKE_NS / reps
-    # What the parent does not believe is no candidate's gain, not even in a single launch. Calls that take less than
-    # waking up are too short for it to say anything.
-    seen.launches.append(
-        _Launch(
-            stratum=stratum,
-            pairs=tuple(pairs),
-            probes=tuple(probes),
-            ceiling=math.log(other / least) if least > kernel else math.inf,
-            walls=walls if min(walls) > WAKE_NS / reps else (0.0, 0.0),
-            hidden=least - kernel,
-            idle=idle,
-        )
-    )
+    seen.launches.append(_Launch(stratum, tuple(pairs), reps, idle))
 
 
 def _stolen() -> tuple[int, int] | None:
@@ -454,20 +482,21 @@ def _samples(
     checks: Checks,
     rng: random.Random,
     quiet_place: QuietPlace | None,
-) -> tuple[list[tuple[float, float]], list[int], tuple[float, float]]:
-    """Samples of both sides in nanoseconds a call, the slowest probe beside each, and what the parent saw a call take.
+    shared: Objects | None,
+) -> list[_Pair]:
+    """Samples of both sides.
 
     With several vectors each sample has one of its own, and both sides the same. Without ``quiet_place``
-    nothing is waited for or probed.
+    nothing is waited for or probed. The objects that both sides share get other physical pages for each.
     """
-    pairs: list[tuple[float, float]] = []
-    probes: list[int] = []
-    walls: tuple[list[float], list[float]] = ([], [])
+    pairs: list[_Pair] = []
     for number in range(samples):
         vector = vectors[number % len(vectors)]
         if number and len(vectors) > 1:
             for guest in guests:
                 guest.load(vector)
+        if shared:
+            shared.renew(rng)
         beside = quiet_place.quiet_moment() if quiet_place else 0
         seed = rng.randrange(1, 1 << 63)
         order = [0, 1] if rng.random() < 0.5 else [1, 0]
@@ -476,7 +505,6 @@ def _samples(
             batches[side] = guests[side].time(reps=reps, limit_s=BATCH_LIMIT_S, seed=seed)
             if quiet_place:
                 beside = max(beside, disturbance_ns())
-        probes.append(beside)
         one, two = batches
         assert one is not None
         assert two is not None
@@ -484,22 +512,16 @@ def _samples(
             raise HarnessError("the candidate gave other results after it was timed than before, on the timed inputs")
         # Clock rate and trampoline are the machine's; the reference's word is as good for both.
         ours, theirs = (max(midmean(batch.ticks) - two.overhead_ticks, 0.1) * two.ns_per_tick for batch in (one, two))
-        pairs.append((ours, theirs))
-        walls[0].append(one.wall_ns)
-        walls[1].append(two.wall_ns)
+        pairs.append(_Pair((ours, theirs), (one.wall_ns - ours, two.wall_ns - theirs), beside))
         limit = limit_ns()
-        if quiet_place and sum(probe <= limit for probe in probes) >= ENOUGH_PAIRS:
+        if quiet_place and _enough([p.ratio for p in pairs if p.probe <= limit]):
             break
-    empty = []
-    for guest in guests:
-        batches = [
-            guest.time(reps=reps, limit_s=BATCH_LIMIT_S, seed=rng.randrange(1, 1 << 63), empty=True)
-            for _ in range(EMPTY_BATCHES)
-        ]
-        empty.append(min(b.wall_ns for b in batches if b))
-    # Smallest, because other processes can only add to it, and every batch was verified to have done its work. What
-    # nothing takes, the reference says for both: a candidate that dawdles there would have that much to hide.
-    return pairs, probes, (min(walls[0]) - empty[1], min(walls[1]) - empty[1])
+    return pairs
+
+
+def _enough(ratios: Sequence[float]) -> bool:
+    """Whether a launch need not take more undisturbed pairs."""
+    return len(ratios) >= ENOUGH_PAIRS and median_error(ratios) <= STEADY
 
 
 def _calibrate(guests: Sequence[Guest], checks: Checks, rng: random.Random) -> tuple[int, int]:

@@ -5,17 +5,34 @@ from __future__ import annotations
 import math
 import os
 import random
+import statistics
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
 
 from pytest_neucomback import quiet, timing
 from pytest_neucomback.quiet import QuietPlace
-from pytest_neucomback.timing import LOOKS, PER_STRATUM, QUIET_PAIRS, STRATA, T, _Launch, _Seen, interval, outcome
+from pytest_neucomback.timing import (
+    ENOUGH_PAIRS,
+    HONEST_SHARE,
+    HONEST_SLACK_NS,
+    LOOKS,
+    PER_STRATUM,
+    QUIET_PAIRS,
+    STRATA,
+    WAKE_NS,
+    T,
+    _enough,
+    _Launch,
+    _Pair,
+    _Seen,
+    interval,
+    median_error,
+    outcome,
+)
 
 
 @pytest.mark.parametrize("freedom", T)
@@ -203,9 +220,15 @@ def test_launches_run_anywhere_where_the_system_allows_no_choice(monkeypatch: py
         assert place.quiet_moment() > 0
 
 
-def launch(pairs: list[tuple[float, float]], probes: list[int], stratum: int = 0, **changes: Any) -> _Launch:
-    plain: dict[str, Any] = {"ceiling": math.inf, "walls": (0.0, 0.0), "hidden": -1.0, "idle": -1.0}
-    return _Launch(stratum, tuple(pairs), tuple(probes), **(plain | changes))
+def launch(
+    kernels: list[tuple[float, float]],
+    probes: list[int],
+    stratum: int = 0,
+    beyond: list[tuple[float, float]] | None = None,
+    reps: int = 100,
+) -> _Launch:
+    pairs = zip(kernels, beyond or [(0.0, 0.0)] * len(kernels), probes, strict=True)
+    return _Launch(stratum, tuple(_Pair(*pair) for pair in pairs), reps, idle=-1.0)
 
 
 def test_only_what_was_measured_between_quick_probes_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,10 +270,51 @@ def test_places_that_were_disturbed_are_taken_again(monkeypatch: pytest.MonkeyPa
 
 def test_what_the_parent_does_not_believe_is_no_gain() -> None:
     """A launch's ratio has a ceiling; and the parent has a ratio of its own, unless calls are too short for it."""
-    assert launch([(10.0, 20.0)] * 5, [1] * 5, ceiling=0.1).ratio == 0.1
-    assert launch([(10.0, 20.0)] * 5, [1] * 5).ratio == pytest.approx(math.log(2))
-    assert launch([(10.0, 20.0)] * 5, [1] * 5, walls=(10.0, 10.0)).parents_ratio == 0
-    assert launch([(10.0, 20.0)] * 5, [1] * 5).parents_ratio == pytest.approx(math.log(2))
+    honest = launch([(1e4, 2e4)] * 9, [1] * 9, beyond=[(5e4, 5e4)] * 9)
+    assert honest.hidden < 0
+    assert honest.ratio == honest.parents_ratio == pytest.approx(math.log(2))
+    liar = launch([(1e4, 2e4)] * 9, [1] * 9, beyond=[(6e4, 5e4)] * 9)
+    assert liar.hidden == pytest.approx(2e4 * HONEST_SHARE - HONEST_SLACK_NS - WAKE_NS / 100 - 1e4)
+    assert liar.ratio == pytest.approx(math.log(2e4 / (1e4 + liar.hidden)))
+    assert liar.parents_ratio == 0
+    short = launch([(10.0, 20.0)] * 9, [1] * 9, beyond=[(30.0, 0.0)] * 9)
+    assert short.hidden < 0
+    assert short.ratio == short.parents_ratio == pytest.approx(math.log(2))
+
+
+def test_restoring_that_varies_makes_no_liars() -> None:
+    """What the parent sees beyond a short call is mostly restoring; its noise is neither a lie nor a place to hide."""
+    rng = random.Random(11)
+
+    def told(lie: float) -> list[_Launch]:
+        kernels = [[(500.0, 500.0)] * 41] * 200
+        beyond = [[(rng.gauss(2e4, 2e3) + lie, rng.gauss(2e4, 2e3)) for _ in range(41)] for _ in kernels]
+        return [launch(k, [1] * 41, beyond=b) for k, b in zip(kernels, beyond, strict=True)]
+
+    assert sum(one.hidden > 0 for one in told(0.0)) <= 2
+    assert sum(one.hidden > 0 for one in told(5e3)) >= 190
+    assert statistics.fmean(one.ratio for one in told(0.0)) == pytest.approx(0, abs=0.01)
+    # A candidate that varies itself gains no doubt: the reference's noise is the measure.
+    beyond = [(2e4 + 5e3 * (i % 2), 2e4) for i in range(41)]
+    assert launch([(500.0, 500.0)] * 41, [1] * 41, beyond=[*beyond[1:], beyond[1]]).hidden > 0
+
+
+def test_a_launch_ends_when_its_median_is_steady() -> None:
+    """Eleven pairs, more where they spread."""
+    rng = random.Random(12)
+    assert not _enough([0.01] * (ENOUGH_PAIRS - 1))
+    assert _enough([0.01] * ENOUGH_PAIRS)
+    wild = [rng.gauss(0, 0.03) for _ in range(400)]
+    assert not _enough(wild[:20])
+    assert _enough(wild)
+
+
+def test_the_error_of_a_median() -> None:
+    """As it spreads over many samples of normal noise."""
+    rng = random.Random(13)
+    samples = [[rng.gauss(0, 1) for _ in range(31)] for _ in range(4000)]
+    spread = statistics.stdev(statistics.median(sample) for sample in samples)
+    assert statistics.fmean(median_error(sample) for sample in samples) == pytest.approx(spread, rel=0.05)
 
 
 def test_the_fastest_probe_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

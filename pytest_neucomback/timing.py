@@ -6,7 +6,8 @@ from where code, stack and memory happen to lie; so launches, not samples, are w
 launch has both programs linked anew at another address, with the stack begun elsewhere (Mytkowicz et al., ASPLOS 2009;
 Curtsinger and Berger, ASPLOS 2013). What chance decides in a launch it decides for both sides alike (common random
 numbers): the place of code and stack, the physical pages of the objects, which both share, and the processor. That
-leaves the mean of the log-ratio what it was, and takes most of the variance out of it.
+leaves the mean of the log-ratio what it was, and takes most of the variance out of it. Physical pages decide what meets
+in the caches, for different code differently; with others for each pair of samples that averages out within a launch.
 
 Where in a cache line the code begins makes the rest of it: loops run up to 60 % faster in one such place than in the
 next. So launches are shared out evenly among these places, and the interval is that of a stratified sample: what
@@ -57,10 +58,13 @@ T: dict[int, float] = {
     13: 3.735, 14: 3.675, 15: 3.624, 16: 3.581, 17: 3.543, 18: 3.51, 19: 3.481, 20: 3.455,
 }  # fmt: skip
 """Student's t by degrees of freedom for an error of 0.25 %, both sides: a quarter of 1 %, for four looks."""
+FUTILE = 3.0
+"""Where the interval after all launches will be so many times as wide as the smallest effect to either side, and the
+centre is not even a third of that away from no difference, more of them make nothing clear."""
 TRIMMED_FROM = 5
 """From so many launches in a place on, the highest and the lowest are trimmed."""
 SAMPLES_PER_LAUNCH, FEWEST_SAMPLES = 41, 5
-ENOUGH_PAIRS, QUIET_PAIRS = 11, 5
+ENOUGH_PAIRS, QUIET_PAIRS = 9, 5
 """A launch ends early with so many undisturbed pairs at the earliest, and counts with so few; a measurement counts with
 PER_STRATUM such launches in each place."""
 STEADY = 0.005
@@ -68,13 +72,13 @@ STEADY = 0.005
 DISTURBED = 2.0
 """Neighbours slow one side down by up to this factor more than the other; where a machine was never quiet, only what is
 beyond it is a difference."""
-PATIENCE_S = 3.0
+PATIENCE_S = 6.0
 """What a measurement may wait for quiet moments, all its launches together."""
 SAMPLE_NS = 150_000.0
 """Kernel time a sample aims for."""
 LAUNCH_NS = 150e6
 """What samples of a launch may take, restoring of inputs included; slow kernels get fewer."""
-MAX_SAMPLE_NS = 2e6
+MAX_SAMPLE_NS = 1e6
 """What a sample of the slower side may take, likewise, if one call does; both sides make the same calls."""
 MAX_REPS = 2000
 HONEST_SHARE, HONEST_SLACK_NS, WAKE_NS, DOUBT = 0.9, 100.0, 4_000.0, 3.0
@@ -159,7 +163,7 @@ def measure(
             first = len(seen.launches) % len(vectors)
             own = vectors[first : first + 1] if checks.varied or paper else rng.sample(vectors, len(vectors))
             _one_launch(pair, stratum, own, seen, sandbox=sandbox, settings=settings, checks=checks, rng=rng)
-        if not paper and seen.quiet() and outcome(seen.ratios(), settings.min_effect, more=True) is not None:
+        if paper or (seen.decided(settings.min_effect) if seen.quiet() else seen.hopeless()):
             break
     # A busy machine makes single launches look bad; they have lost what they claim, and are no reason to refuse it all.
     quarter = len(seen.launches) // 4
@@ -304,6 +308,15 @@ class _Seen:
         counts = Counter(launch.stratum for launch in found)
         return found if min(counts[s] for s in range(STRATA)) >= PER_STRATUM else []
 
+    def hopeless(self) -> bool:
+        """Whether it is too late to wait for quiet moments, or they are too short for any launch."""
+        return self.quiet_place.patience_s <= 0 or not self._undisturbed()
+
+    def decided(self, min_effect: float) -> bool:
+        """Whether more launches are not needed to make the answer clear, or will not do it."""
+        ratios = self.ratios()
+        return outcome(ratios, min_effect, more=True) is not None or futile(ratios, min_effect)
+
     def _chosen(self) -> list[_Launch]:
         return self.quiet() or self.launches
 
@@ -388,6 +401,13 @@ def outcome(
     if high < 0 and (high if more else centre) <= -effect:
         return "slower"
     return "tied" if -effect < low and high < effect else None
+
+
+def futile(strata: Sequence[Sequence[float]], min_effect: float) -> bool:
+    """Whether not even the last look is likely to be clear (stochastic curtailment; Lan, Simon and Halperin 1982)."""
+    low, centre, high = interval(strata)
+    last = (high - low) / 2 * math.sqrt(sum(map(len, strata)) / LOOKS[-1])
+    return last > FUTILE * math.log1p(min_effect) and abs(centre) < last / FUTILE
 
 
 def trimmed(launches: int) -> int:

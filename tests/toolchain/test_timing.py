@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import re
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +16,9 @@ from elftools.elf.sections import SymbolTableSection
 
 from pytest_neucomback import timing, timing_check
 from pytest_neucomback.errors import HarnessError
-from pytest_neucomback.inputs import draw
+from pytest_neucomback.inputs import Bytes, draw
 from pytest_neucomback.judge import Judge, JudgeSettings
-from pytest_neucomback.layout import CONTROL_ADDR, Control
+from pytest_neucomback.layout import CONTROL_ADDR, PAGE, Control
 from pytest_neucomback.runner import Batch, CallResult, Guest, Objects
 from pytest_neucomback.tasks import Task
 from pytest_neucomback.timing import TimingSettings
@@ -430,6 +432,32 @@ def test_nothing_is_left_for_the_other_side(native: Toolchain, smooth: Task, hon
         guest.time(reps=3, limit_s=10, seed=5)
         assert (objects.live["y"] == inputs["y"]).all()
         assert guest.idle_cpu_ns() < 1e6
+
+
+def test_objects_move_to_other_pages(native: Toolchain, smooth: Task, honest: str, tmp_path: Path) -> None:
+    """With what they hold, and for programs that have them mapped."""
+    build = native.build_candidate(smooth, honest, tmp_path)
+    assert isinstance(build, Build)
+    with Objects(build.plan) as objects, Guest(build, emulator=(), sandbox=True, cpu_s=60, timed=objects) as guest:
+        guest.load(draw(build.plan, "fixed:0"))
+        inputs = {name: memory.copy() for name, memory in objects.live.items()}
+        rng = random.Random(14)
+        digests, frames = set(), set()
+        for _ in range(20):
+            objects.renew(rng)
+            assert all((objects.live[name] == held).all() for name, held in inputs.items())
+            digests.add(guest.time(reps=2, limit_s=10, seed=5).digest)
+            frames.add(tuple(_frames(objects.live["x"])))
+    assert len(digests) == 1
+    assert len(frames) > 1 or frames == {(0, 0)}  # only root is told
+
+
+def _frames(memory: Bytes) -> list[int]:
+    """Numbers of the page frames that memory lies in, or zeros."""
+    with Path("/proc/self/pagemap").open("rb") as stream:
+        stream.seek(memory.ctypes.data // PAGE * 8)
+        words = struct.unpack(f"{memory.size // PAGE}Q", stream.read(memory.size // PAGE * 8))
+    return [word & (1 << 55) - 1 for word in words]
 
 
 def test_running_in_the_others_turn_is_noticed(

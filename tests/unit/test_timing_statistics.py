@@ -300,7 +300,7 @@ def test_restoring_that_varies_makes_no_liars() -> None:
 
 
 def test_a_launch_ends_when_its_median_is_steady() -> None:
-    """Eleven pairs, more where they spread."""
+    """After some pairs, and more where they spread."""
     rng = random.Random(12)
     assert not _enough([0.01] * (ENOUGH_PAIRS - 1))
     assert _enough([0.01] * ENOUGH_PAIRS)

@@ -17,10 +17,10 @@ Code is slowed down by neighbours on the same core by a factor of its own, up to
 machine was quiet right before and after it, which a probe tells that knows nothing of either program (``quiet.py``).
 The choice is therefore no choice between the two, as the fastest runs of each would be.
 
-The interval is looked at after each number of launches of ``LOOKS``, until the answer is clear: all of the interval is
-beyond the smallest effect, or all of it below; at the last look it is enough that it leaves 1 out and its centre is
-beyond. The error that is allowed for a measurement is divided evenly between the looks (Bonferroni), so that looking
-often finds nothing by luck.
+The interval is looked at after each number of launches of ``LOOKS``, until the answer is clear or will not become so:
+all of the interval is beyond the smallest effect, or all of it below; at the last look it is enough that it leaves 1
+out and its centre is beyond. The error that is allowed for a measurement is divided evenly between the looks
+(Bonferroni), so that looking often finds nothing by luck.
 
 ``paper`` is the protocol of the published release: 11 runs in one process, mean of sorted[3:8], faster when the mean is
 smaller.
@@ -147,8 +147,8 @@ def measure(
     Launches take the vectors in turn, or each all of them (``Checks.varied``). The driver's clock runs in the
     candidate's process, so what it says is believed only as far as the parent can see: ticks are converted by the
     reference's process, both sides must have computed the same after every batch, the candidate must not run while it
-    is the reference's turn, and the time per call must account for what a batch takes longer than one that calls
-    nothing. Raises HarnessError, with what was wrong, when a candidate fails one of these.
+    is the reference's turn, and the time per call must account for what a batch takes longer than the reference's
+    beside it. Raises HarnessError, with what was wrong, when a candidate fails one of these.
     """
     rng = random.Random(seed)
     seen = _Seen()

@@ -29,6 +29,7 @@ from pytest_neucomback.timing import (
     _Launch,
     _Pair,
     _Seen,
+    futile,
     interval,
     median_error,
     outcome,
@@ -115,6 +116,47 @@ def test_an_effect_near_the_smallest_is_measured_longest() -> None:
     assert outcome(ratios, 0.01) == "faster"
     assert outcome(ratios, 0.01, more=True) is None
     assert outcome([[-v for v in s] for s in ratios], 0.01, more=True) is None
+
+
+def test_what_will_not_become_clear_is_ended() -> None:
+    """An interval that stays wide around no difference; not one that may still leave it out, or become a tie."""
+    rng = random.Random(15)
+    shape = [[rng.gauss(0, 1) for _ in range(3)] for _ in range(STRATA)]
+    low, centre, high = interval(shape)
+
+    def scaled(half: float, at: float) -> bool:
+        return futile([[(v - centre) * half * 2 / (high - low) + at for v in values] for values in shape], 0.01)
+
+    assert scaled(0.1, 0.0)
+    assert scaled(0.1, -0.01)
+    assert not scaled(0.1, 0.05)
+    assert not scaled(0.1, -0.05)
+    assert not scaled(0.03, 0.0)
+
+
+def test_curtailing_loses_few_answers() -> None:
+    """Of noisy loops with a real difference that the last look would find."""
+    rng = random.Random(16)
+    lost = found = 0
+    for _ in range(1000):
+        strata = [[rng.gauss(0.06, 0.08) for _ in range(LOOKS[-1] // STRATA)] for _ in range(STRATA)]
+        if outcome(strata, 0.01) == "faster":
+            found += 1
+            lost += any(futile([values[: n // STRATA] for values in strata], 0.01) for n in LOOKS[:-1])
+    assert found > 300
+    assert lost < 0.05 * found
+
+
+def test_waiting_ends_where_there_is_no_hope(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without patience, or when not a single launch was undisturbed."""
+    monkeypatch.setattr(timing, "limit_ns", lambda: 1100.0)
+    seen = _Seen()
+    seen.launches += [launch([(10.0, 10.0)] * 9, [1500] * 9)] * 12
+    assert seen.hopeless()
+    seen.launches += [launch([(10.0, 10.0)] * 9, [1000] * 9)]
+    assert not seen.hopeless()
+    seen.quiet_place.patience_s = 0
+    assert seen.hopeless()
 
 
 def test_spoiled_launches_do_not_spoil_the_answer() -> None:

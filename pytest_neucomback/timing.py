@@ -182,10 +182,10 @@ def measure(
     found, note = outcome(ratios, settings.min_effect), seen.note(settings.min_effect, stolen)
     if found != "tied" and not seen.quiet() and min(abs(low), abs(high)) < math.log(DISTURBED):
         found = "tied"
-    if found == "faster" and interval(seen.parents_ratios())[2] < math.log1p(settings.min_effect):
+    if found == "faster" and interval(seen.parents_ratios())[2] < max(math.log1p(settings.min_effect), low / 2):
         found, note = (
             "tied",
-            "faster by the driver's clock and not by the parent's, which sees what is around the calls",
+            "faster by the driver's clock and not half as much by the parent's, which sees what is around the calls",
         )
     return Timing(
         native=True,

@@ -100,6 +100,18 @@ def test_much_faster_candidate_is_faster(native: Toolchain, smooth: Task, honest
     assert result.speedup_ci[0] > 1
 
 
+@pytest.mark.parametrize(("seen", "outcome"), [(0.2, "tied"), (0.9, "faster")])
+def test_a_gain_that_the_parents_clock_does_not_see_is_none(
+    seen: float, outcome: str, native: Toolchain, smooth: Task, honest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of it has to be there."""
+    claimed = timing._Launch.ratio.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(timing._Launch, "parents_ratio", property(lambda launch: seen * claimed(launch)))
+    result = Judge(JudgeSettings(7, 4, reference="clang-O0"), {"x86_64": native}).time(smooth, "x86_64", honest)
+    assert result.outcome == outcome
+    assert ("not half as much by the parent's" in result.note) == (outcome == "tied")
+
+
 def test_a_machine_that_is_never_quiet_tells_large_differences_only(
     native_judge: Judge, smooth: Task, honest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,8 +17,9 @@ from collections.abc import Sequence
 
 PROBED = 8
 """Processors that are tried at most."""
-SLOWER = 1.1
-"""Up to this many times the fastest probe counts as undisturbed."""
+SLOWER = 1.2
+"""Up to this many times the fastest probe counts as undisturbed: the clock rate varies by a tenth, and a neighbour on the
+same core makes it half as long again at least."""
 REMEMBERED_S = 600.0
 """For so long the fastest probe is the measure of others; then clock rates may have changed for good."""
 FIRST_S = 0.2

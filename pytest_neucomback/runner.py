@@ -61,6 +61,8 @@ class Batch:
     ns_per_tick: float
     wall_ns: float
     """Per call, from the command to the answer by the parent's clock: restoring and waking up are in it."""
+    cpu_ns: float
+    """Per call, the CPU time of the process meanwhile by the kernel's count, or ``wall_ns`` where it does not say."""
     digest: int
     """Of what each call left."""
 
@@ -150,8 +152,8 @@ class Guest:
         self.memory: dict[str, Bytes] = {}
         """Whole mapping of every object, by name, as the last call left it. It is live, unless the program is timed on
         objects it shares: then it is a copy, because the other program's turn changes them."""
+        self._commands = self._own_pid = 0
         self.stack_shift = 0
-        self._commands = 0
         """How many times 16 bytes lower than usual the stack of timed calls begins, below 256."""
         self._masks = 0
         """Bytes of masks in use."""
@@ -282,11 +284,13 @@ class Guest:
 
     def own_pid(self) -> int:
         """Of the candidate's own process, the innermost of those that were started. Raises OSError when it is gone."""
-        pid = self.pid
-        if self._sandbox:
-            while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-                pid = int(children[-1])
-        return pid
+        if not self._own_pid:
+            pid = self.pid
+            if self._sandbox:
+                while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                    pid = int(children[-1])
+            self._own_pid = pid
+        return self._own_pid
 
     def usage(self) -> Usage:
         """What the candidate's own process has used so far; zeros where the kernel does not say."""
@@ -344,10 +348,12 @@ class Guest:
         control = self.control
         control.reps, control.seed, control.empty = reps, seed, int(empty)
         control.stack_shift = self.stack_shift
+        cpu_ns = self._cpu_ns()
         result = self._command_byte(b"t", limit_s)
         if result.status != "done":
             raise HarnessError(f"a timing batch ended with {result.status}")
         wall_ns = result.wall_s * 1e9
+        cpu_ns = self._cpu_ns() - cpu_ns
         if not control.clock_ticks or not wall_ns * CLOCK_SHARE - CLOCK_SLACK_NS <= control.clock_ns <= wall_ns:
             raise HarnessError(
                 f"the driver says that a timing batch took {control.clock_ns} ns; it took {wall_ns:.0f} ns"
@@ -357,6 +363,7 @@ class Guest:
             overhead_ticks=float(control.overhead_ticks),
             ns_per_tick=control.clock_ns / control.clock_ticks,
             wall_ns=wall_ns / reps,
+            cpu_ns=(cpu_ns or wall_ns) / reps,
             digest=control.digest,
         )
 

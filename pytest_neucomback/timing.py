@@ -174,8 +174,8 @@ def measure(
         return replace(_paper(ours, theirs), costs=seen.costs(0), reference_costs=seen.costs(1))
     if sorted(launch.hidden for launch in seen.launches)[quarter] > 0:
         raise HarnessError(
-            f"the candidate's process reports {statistics.median(ours):.0f} ns a call; by the parent's clock it takes "
-            "longer"
+            f"the candidate's process reports {statistics.median(ours):.0f} ns a call; by the kernel's count of its "
+            "CPU time it takes longer"
         )
     ratios = seen.ratios()
     low, centre, high = interval(ratios)
@@ -185,7 +185,7 @@ def measure(
     if found == "faster" and interval(seen.parents_ratios())[2] < max(math.log1p(settings.min_effect), low / 2):
         found, note = (
             "tied",
-            "faster by the driver's clock and not half as much by the parent's, which sees what is around the calls",
+            "faster by the driver's clock and not half as much by its CPU time, which what is around the calls is in",
         )
     return Timing(
         native=True,
@@ -209,7 +209,7 @@ class _Pair:
 
     kernel: tuple[float, float]
     beyond: tuple[float, float]
-    """What a call took by the parent's clock beyond that: restoring, and a share of waking up."""
+    """What a call took of CPU time beyond that, by the kernel's count: restoring, and a share of waking up."""
     probe: int
     """The slowest probe beside it."""
 
@@ -257,15 +257,14 @@ class _Launch:
 
     @property
     def parents_ratio(self) -> float:
-        """The log-ratio by the parent's clock, or ``ratio`` where calls are too short for it."""
+        """The log-ratio by CPU time as the parent sees it, or ``ratio`` where calls are too short for that."""
         took, theirs = self._took, self.kernel[1]
         tells = min(took, theirs) > WAKE_NS / self.reps + self._doubt
         return math.log(theirs / took) if tells else self.ratio
 
     @property
     def _took(self) -> float:
-        """Nanoseconds a call of the candidate by the parent's clock: restoring takes as long as beside it the
-        reference's."""
+        """Nanoseconds a call of the candidate by its CPU time, less what the reference takes beside it to restore."""
         return self.kernel[0] + statistics.median(p.beyond[0] - p.beyond[1] for p in self.pairs)
 
     @property
@@ -532,7 +531,7 @@ def _samples(
             raise HarnessError("the candidate gave other results after it was timed than before, on the timed inputs")
         # Clock rate and trampoline are the machine's; the reference's word is as good for both.
         ours, theirs = (max(midmean(batch.ticks) - two.overhead_ticks, 0.1) * two.ns_per_tick for batch in (one, two))
-        pairs.append(_Pair((ours, theirs), (one.wall_ns - ours, two.wall_ns - theirs), beside))
+        pairs.append(_Pair((ours, theirs), (one.cpu_ns - ours, two.cpu_ns - theirs), beside))
         limit = limit_ns()
         if quiet_place and _enough([p.ratio for p in pairs if p.probe <= limit]):
             break

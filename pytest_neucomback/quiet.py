@@ -28,8 +28,8 @@ PAUSE_S = 0.001
 """Between two looks at the processors where none is quiet."""
 _TEXT, _TABLE, _TIMES = bytes(range(256)) * 64, bytes(range(255, -1, -1)), 4
 """The piece of work: a table looked up for each byte of a text, so many times. It is compiled code in all interpreters,
-keeps a core so busy that a second thread on it shows, and has no modes of its own; loops of an interpreter have some, by
-up to a half."""
+keeps a core so busy that a second thread on it shows, and has no modes of its own; loops of an interpreter have some,
+by up to a half."""
 
 _fastest: list[tuple[float, int]] = []
 """Probes faster than all that came later, with their times."""

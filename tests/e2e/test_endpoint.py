@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -240,6 +240,15 @@ def stopped_half_way(project: Project, server: LoopbackModelServer, how: signal.
         process.kill()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Shells start what they put in the background so that it ignores Ctrl-C, and its children with it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("more", [[], ["-n2"]], ids=["serial", "xdist"])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill", "Ctrl-C"])
 def test_a_stopped_run_goes_on_where_it_was(

@@ -93,7 +93,8 @@ class Objects:
         self.images = {p.name: view[p.offset + p.map_size : p.offset + 2 * p.map_size] for p in plan.objects}
         """What timing restores the objects from."""
         self._memory, self._bytes, self._objects = whole, view, plan.objects
-        self._pages = np.arange(0, plan.memory_bytes, layout.PAGE)
+        pages = [page for p in plan.objects for page in range(p.offset, p.offset + p.map_size, layout.PAGE)]
+        self._pages = np.array(pages, dtype=np.intp)
 
     def renew(self, rng: random.Random) -> None:
         """Put the objects into other physical pages, holding what timing restores them from.
@@ -104,7 +105,7 @@ class Objects:
             for placed in self._objects:
                 self._memory.madvise(mmap.MADV_REMOVE, placed.offset, placed.map_size)
         # The kernel hands out again what it got back last, so who asks when decides who gets what.
-        self._bytes[np.random.default_rng(rng.getrandbits(64)).permutation(self._pages)] |= 0
+        self._bytes[np.random.default_rng(rng.getrandbits(64)).permutation(self._pages)] = 0
         for name, live in self.live.items():
             live[:] = self.images[name]
 

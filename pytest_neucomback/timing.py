@@ -471,8 +471,7 @@ def _one_launch(
             with suppress(OSError):
                 seen.quiet_place.together([guest.own_pid() for guest in guests])
         quiet_place = None if paper else seen.quiet_place
-        shared = None if paper else objects[0]
-        pairs = _samples(guests, samples, reps, vectors, checks, rng, quiet_place, shared)
+        pairs = _samples(guests, samples, reps, vectors, checks, rng, objects[0], quiet_place)
         for side, usage in enumerate(guest.usage() for guest in guests):
             seen.switches += usage.switches
             seen.peak_bytes[side] = max(seen.peak_bytes[side], usage.peak_bytes)
@@ -500,13 +499,13 @@ def _samples(
     vectors: Sequence[Vector],
     checks: Checks,
     rng: random.Random,
+    shared: Objects,
     quiet_place: QuietPlace | None,
-    shared: Objects | None,
 ) -> list[_Pair]:
     """Samples of both sides.
 
-    With several vectors each sample has one of its own, and both sides the same. Without ``quiet_place``
-    nothing is waited for or probed. The objects that both sides share get other physical pages for each.
+    With several vectors each sample has one of its own, and both sides the same. So have they the physical pages of the
+    objects they share. Without ``quiet_place`` nothing is waited for, probed or shared.
     """
     pairs: list[_Pair] = []
     for number in range(samples):
@@ -514,9 +513,10 @@ def _samples(
         if number and len(vectors) > 1:
             for guest in guests:
                 guest.load(vector)
-        if shared:
+        beside = 0
+        if quiet_place:
             shared.renew(rng)
-        beside = quiet_place.quiet_moment() if quiet_place else 0
+            beside = quiet_place.quiet_moment()
         seed = rng.randrange(1, 1 << 63)
         order = [0, 1] if rng.random() < 0.5 else [1, 0]
         batches: list[Batch | None] = [None, None]

@@ -24,19 +24,19 @@ REMEMBERED_S = 600.0
 """For so long the fastest probe is the measure of others; then clock rates may have changed for good."""
 FIRST_S = 0.2
 """A process probes for so long before its first measurement, to have such a measure."""
-PAUSE_S = 0.001
+PAUSE_S = 0.002
 """Between two looks at the processors where none is quiet."""
-_TEXT, _TABLE, _TIMES = bytes(range(256)) * 64, bytes(range(255, -1, -1)), 4
+_TEXT, _TABLE, _TIMES = bytes(range(256)) * 16, bytes(range(255, -1, -1)), 4
 """The piece of work: a table looked up for each byte of a text, so many times. It is compiled code in all interpreters,
 keeps a core so busy that a second thread on it shows, and has no modes of its own; loops of an interpreter have some,
-by up to a half."""
+by up to a half. The text is short, so that a look at it counts even when other data has taken its place in the cache."""
 
 _fastest: list[tuple[float, int]] = []
 """Probes faster than all that came later, with their times."""
 
 
 def probe_ns() -> int:
-    """Nanoseconds that the piece of work takes here and now, some 40 microseconds undisturbed."""
+    """Nanoseconds that the piece of work takes here and now, some 10 microseconds undisturbed."""
     start = time.perf_counter_ns()
     for _ in range(_TIMES):
         _TEXT.translate(_TABLE)
@@ -56,8 +56,8 @@ def limit_ns() -> float:
 
 
 def disturbance_ns() -> int:
-    """Of two probes the faster, or the first if that is undisturbed: the kernel's timer interrupts one, and means
-    nothing."""
+    """Of two probes the faster, or the first if that is undisturbed: an interrupt or a cold cache slows one down, and
+    means nothing."""
     took = probe_ns()
     return took if took <= limit_ns() else min(took, probe_ns())
 

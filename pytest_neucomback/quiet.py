@@ -29,7 +29,7 @@ PAUSE_S = 0.002
 _TEXT, _TABLE, _TIMES = bytes(range(256)) * 16, bytes(range(255, -1, -1)), 4
 """The piece of work: a table looked up for each byte of a text, so many times. It is compiled code in all interpreters,
 keeps a core so busy that a second thread on it shows, and has no modes of its own; loops of an interpreter have some,
-by up to a half. The text is short, so that a look at it counts even when other data has taken its place in the cache."""
+by up to a half. The text is short, so that a probe counts even when other data has taken its place in the cache."""
 
 _fastest: list[tuple[float, int]] = []
 """Probes faster than all that came later, with their times."""

@@ -153,7 +153,7 @@ def power(bench: Bench, ns: dict[str, float], slowdown: float) -> list[dict[str,
             rows.append({"task": task.id, "rounds": rounds, "outcome": str(error), "speedup": None, "paper": ""})
             continue
         rows.append({"task": task.id, "rounds": rounds, "outcome": timing.outcome, "speedup": timing.speedup,
-                     "launches": timing.launches, "paper": paper.outcome})  # fmt: skip
+                     "launches": timing.launches, "note": timing.note, "paper": paper.outcome})  # fmt: skip
         _progress(f"{slowdown:.0%} slower, {place}/{len(bench.tasks)}")
     return rows
 

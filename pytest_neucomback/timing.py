@@ -66,14 +66,15 @@ TRIMMED_FROM = 5
 SAMPLES_PER_LAUNCH, FEWEST_SAMPLES = 41, 5
 ENOUGH_PAIRS, QUIET_PAIRS = 9, 5
 """A launch ends early with so many undisturbed pairs at the earliest, and counts with so few; a measurement counts with
-PER_STRATUM such launches in each place."""
+PER_STRATUM such launches in each place. Once a launch has used its share of the patience, so few are enough."""
 STEADY = 0.005
 """Standard error of the median log-ratio of its undisturbed pairs with which it does."""
 DISTURBED = 2.0
 """Neighbours slow one side down by up to this factor more than the other; where a machine was never quiet, only what is
 beyond it is a difference."""
-PATIENCE_S = 6.0
-"""What a measurement may wait for quiet moments, all its launches together."""
+PATIENCE_S = 8.0
+"""What a measurement may wait for quiet moments, all its launches together; a launch's share is what each of the first
+look's could have."""
 SAMPLE_NS = 150_000.0
 """Kernel time a sample aims for."""
 LAUNCH_NS = 150e6
@@ -508,6 +509,7 @@ def _samples(
     objects they share. Without ``quiet_place`` nothing is waited for, probed or shared.
     """
     pairs: list[_Pair] = []
+    hurry_s = quiet_place.patience_s - PATIENCE_S / LOOKS[0] if quiet_place else 0.0
     for number in range(samples):
         vector = vectors[number % len(vectors)]
         if number and len(vectors) > 1:
@@ -533,13 +535,17 @@ def _samples(
         ours, theirs = (max(midmean(batch.ticks) - two.overhead_ticks, 0.1) * two.ns_per_tick for batch in (one, two))
         pairs.append(_Pair((ours, theirs), (one.cpu_ns - ours, two.cpu_ns - theirs), beside))
         limit = limit_ns()
-        if quiet_place and _enough([p.ratio for p in pairs if p.probe <= limit]):
+        if quiet_place and _enough(
+            [p.ratio for p in pairs if p.probe <= limit], hurried=quiet_place.patience_s < hurry_s
+        ):
             break
     return pairs
 
 
-def _enough(ratios: Sequence[float]) -> bool:
+def _enough(ratios: Sequence[float], *, hurried: bool) -> bool:
     """Whether a launch need not take more undisturbed pairs."""
+    if hurried:
+        return len(ratios) >= QUIET_PAIRS
     return len(ratios) >= ENOUGH_PAIRS and median_error(ratios) <= STEADY
 
 

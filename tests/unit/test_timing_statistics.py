@@ -342,13 +342,15 @@ def test_restoring_that_varies_makes_no_liars() -> None:
 
 
 def test_a_launch_ends_when_its_median_is_steady() -> None:
-    """After some pairs, and more where they spread."""
+    """After some pairs, and more where they spread; in a hurry with the fewest that count, however they spread."""
     rng = random.Random(12)
-    assert not _enough([0.01] * (ENOUGH_PAIRS - 1))
-    assert _enough([0.01] * ENOUGH_PAIRS)
+    assert not _enough([0.01] * (ENOUGH_PAIRS - 1), hurried=False)
+    assert _enough([0.01] * ENOUGH_PAIRS, hurried=False)
     wild = [rng.gauss(0, 0.03) for _ in range(400)]
-    assert not _enough(wild[:20])
-    assert _enough(wild)
+    assert not _enough(wild[:20], hurried=False)
+    assert _enough(wild, hurried=False)
+    assert not _enough(wild[: QUIET_PAIRS - 1], hurried=True)
+    assert _enough(wild[:QUIET_PAIRS], hurried=True)
 
 
 def test_the_error_of_a_median() -> None:

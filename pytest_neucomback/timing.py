@@ -64,7 +64,7 @@ centre is not even a third of that away from no difference, more of them make no
 TRIMMED_FROM = 5
 """From so many launches in a place on, the highest and the lowest are trimmed."""
 SAMPLES_PER_LAUNCH, FEWEST_SAMPLES = 41, 5
-ENOUGH_PAIRS, QUIET_PAIRS = 9, 5
+ENOUGH_PAIRS, QUIET_PAIRS = 9, 3
 """A launch ends early with so many undisturbed pairs at the earliest, and counts with so few; a measurement counts with
 PER_STRATUM such launches in each place. Once a launch has used its share of the patience, so few are enough."""
 STEADY = 0.005

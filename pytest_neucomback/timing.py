@@ -404,7 +404,12 @@ def outcome(
 
 
 def futile(strata: Sequence[Sequence[float]], min_effect: float) -> bool:
-    """Whether not even the last look is likely to be clear (stochastic curtailment; Lan, Simon and Halperin 1982)."""
+    """Whether not even the last look is likely to be clear (stochastic curtailment; Lan, Simon and Halperin 1982).
+
+    Not before means are trimmed: until then one spoiled launch makes any interval wide.
+    """
+    if min(map(len, strata)) < TRIMMED_FROM:
+        return False
     low, centre, high = interval(strata)
     last = (high - low) / 2 * math.sqrt(sum(map(len, strata)) / LOOKS[-1])
     return last > FUTILE * math.log1p(min_effect) and abs(centre) < last / FUTILE

@@ -408,7 +408,7 @@ def futile(strata: Sequence[Sequence[float]], min_effect: float) -> bool:
 
     Not before means are trimmed: until then one spoiled launch makes any interval wide.
     """
-    if min(map(len, strata)) < TRIMMED_FROM:
+    if not trimmed(min(map(len, strata))):
         return False
     low, centre, high = interval(strata)
     last = (high - low) / 2 * math.sqrt(sum(map(len, strata)) / LOOKS[-1])

@@ -580,7 +580,7 @@ class Judge:
                 # Between candidates only the outcome counts.
                 settings=self.settings.timing if against is None else replace(self.settings.timing, energy=False),
                 checks=Checks(same, right_on_unseen, self._rule.ulps == 0 and plan.digestible, plan.varied),
-                seed=self.settings.seed,
+                seed=f"{self.settings.seed} {task.id}",
             )
         return replace(timing, reference=reference_name, working_set_bytes=sum(o.size for o in plan.objects))
 

@@ -16,9 +16,11 @@ import pytest
 from pytest_neucomback import quiet, timing
 from pytest_neucomback.quiet import QuietPlace
 from pytest_neucomback.timing import (
+    CODE_ALIGNMENT,
     ENOUGH_PAIRS,
     HONEST_SHARE,
     HONEST_SLACK_NS,
+    LINE_BYTES,
     LOOKS,
     PER_STRATUM,
     QUIET_PAIRS,
@@ -26,10 +28,12 @@ from pytest_neucomback.timing import (
     TRIMMED_FROM,
     WAKE_NS,
     T,
+    _Draw,
     _enough,
     _Launch,
     _Pair,
     _Seen,
+    faster_half,
     futile,
     interval,
     median_error,
@@ -306,11 +310,35 @@ def test_places_that_were_disturbed_are_taken_again(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(timing, "limit_ns", lambda: 1100.0)
     seen = _Seen()
     rng = random.Random(6)
-    assert sorted(seen.wanting(8, rng)) == sorted([*range(STRATA)] * 2)
+    assert sorted(seen.wanting(8, rng)) == [(stratum, number) for stratum in range(STRATA) for number in range(2)]
     assert len({tuple(seen.wanting(4, rng)) for _ in range(50)}) > 10
     seen.launches += [launch([(10.0, 10.0)] * 9, [1500 if i == 2 else 1000] * 9, i % STRATA) for i in range(8)]
-    assert seen.wanting(1, rng) == [2]
-    assert Counter(seen.wanting(5, rng)) == {0: 1, 1: 1, 2: 2, 3: 1}
+    assert seen.wanting(1, rng) == [(2, 1)]
+    assert sorted(seen.wanting(5, rng)) == [(0, 2), (1, 2), (2, 1), (2, 2), (3, 2)]
+
+
+def test_launches_of_the_same_seed_are_the_same() -> None:
+    """Place, stack and all that follows; those of another seed, place in a line or number are others."""
+
+    def drawn(seed: str, stratum: int, number: int) -> tuple[object, ...]:
+        draw = _Draw(seed, stratum, number)
+        assert draw.placement.offset % LINE_BYTES == CODE_ALIGNMENT * stratum
+        return draw.placement, draw.stack_shift, draw.rng.getrandbits(64)
+
+    assert drawn("1 s000", 2, 3) == drawn("1 s000", 2, 3)
+    assert (
+        len({drawn(*which) for which in [("1 s000", 2, 3), ("2 s000", 2, 3), ("1 s111", 2, 3), ("1 s000", 2, 4)]}) == 4
+    )
+    places = {_Draw("1 s000", 1, number).placement for number in range(200)}
+    assert len(places) > 90
+
+
+def test_slow_calls_of_a_batch_do_not_count() -> None:
+    """Up to half of them: an interrupt, and the first calls after waking up."""
+    assert faster_half([7.0]) == 7.0
+    assert faster_half([900.0, 7.0]) == 7.0
+    assert faster_half([900.0, 7.0, 9.0]) == 8.0
+    assert faster_half([20.0, 22.0, 500.0, 20.0, 22.0, 800.0, 90.0, 21.0]) == pytest.approx(20.75)
 
 
 def test_what_the_parent_does_not_believe_is_no_gain() -> None:

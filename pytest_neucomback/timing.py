@@ -157,10 +157,9 @@ def measure(
     paper = settings.estimator == "paper"
     stolen = _stolen()
     for number in (1,) if paper else LOOKS:
-        draws, pairs = [_Draw(seed, 0, 0)], [builds]
-        if not paper:
-            draws = [_Draw(seed, *wanted) for wanted in seen.wanting(number - len(seen.launches), rng)]
-            pairs = place([draw.placement for draw in draws])
+        wanted = [(0, 0)] if paper else seen.wanting(number - len(seen.launches), rng)
+        draws = [_Draw(seed, stratum, which) for stratum, which in wanted]
+        pairs = [builds] if paper else place([draw.placement for draw in draws])
         for draw, pair in zip(draws, pairs, strict=True):
             own = [vectors[draw.turn % len(vectors)]]
             if not checks.varied and not paper:

@@ -28,6 +28,7 @@ smaller.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import statistics
@@ -161,7 +162,7 @@ def measure(
         draws = [_Draw(seed, stratum, which) for stratum, which in wanted]
         pairs = [builds] if paper else place([draw.placement for draw in draws])
         for draw, pair in zip(draws, pairs, strict=True):
-            own = [vectors[draw.turn % len(vectors)]]
+            own = [vectors[(draw.stratum + draw.number) % len(vectors)]]
             if not checks.varied and not paper:
                 own = draw.rng.sample(vectors, len(vectors))
             _one_launch(pair, draw, own, seen, sandbox=sandbox, settings=settings, checks=checks)
@@ -227,6 +228,8 @@ class _Launch:
 
     stratum: int
     """Where in a cache line the code began."""
+    number: int
+    """Of those there; with the stratum it decides what was drawn."""
     pairs: tuple[_Pair, ...]
     reps: int
     """Calls of a sample."""
@@ -295,13 +298,16 @@ class _Seen:
         return [part for launch in self.launches if (part := launch.undisturbed(limit))]
 
     def wanting(self, count: int, rng: random.Random) -> list[tuple[int, int]]:
-        """Strata for so many more launches, those with the fewest that count, and the launches' numbers there."""
-        counts = Counter(launch.stratum for launch in self._undisturbed())
+        """So many more launches, by stratum and number: where the fewest count, the first that does not count yet."""
+        counting: dict[int, set[int]] = {stratum: set() for stratum in range(STRATA)}
+        for launch in self._undisturbed():
+            counting[launch.stratum].add(launch.number)
         found: list[tuple[int, int]] = []
         for _ in range(count):
-            stratum = min(rng.sample(range(STRATA), STRATA), key=counts.__getitem__)
-            found.append((stratum, counts[stratum]))
-            counts[stratum] += 1
+            stratum = min(rng.sample(range(STRATA), STRATA), key=lambda one: len(counting[one]))
+            number = next(n for n in itertools.count() if n not in counting[stratum])
+            counting[stratum].add(number)
+            found.append((stratum, number))
         return found
 
     def quiet(self) -> list[_Launch]:
@@ -452,8 +458,7 @@ class _Draw:
     """
 
     def __init__(self, seed: str, stratum: int, number: int) -> None:
-        self.stratum = stratum
-        self.turn = stratum + number
+        self.stratum, self.number = stratum, number
         self.rng = random.Random(f"{seed} {stratum} {number}")
         offset = LINE_BYTES * self.rng.randrange(LINES) + CODE_ALIGNMENT * stratum
         self.placement = Placement(offset, self.rng.random() < 0.5)
@@ -499,7 +504,7 @@ def _one_launch(
             seen.energy_uj = per_call(guests, packages, digests_agree=checks.digests)
         if wrong := checks.unseen(guests[0]):
             raise HarnessError(f"the candidate gave other results after it was timed than before: {wrong}")
-    seen.launches.append(_Launch(draw.stratum, tuple(pairs), reps, idle))
+    seen.launches.append(_Launch(draw.stratum, draw.number, tuple(pairs), reps, idle))
 
 
 def _stolen() -> tuple[int, int] | None:

@@ -275,9 +275,10 @@ def launch(
     stratum: int = 0,
     beyond: list[tuple[float, float]] | None = None,
     reps: int = 100,
+    number: int = 0,
 ) -> _Launch:
     pairs = zip(kernels, beyond or [(0.0, 0.0)] * len(kernels), probes, strict=True)
-    return _Launch(stratum, tuple(_Pair(*pair) for pair in pairs), reps, idle=-1.0)
+    return _Launch(stratum, number, tuple(_Pair(*pair) for pair in pairs), reps, idle=-1.0)
 
 
 def test_only_what_was_measured_between_quick_probes_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,9 +313,11 @@ def test_places_that_were_disturbed_are_taken_again(monkeypatch: pytest.MonkeyPa
     rng = random.Random(6)
     assert sorted(seen.wanting(8, rng)) == [(stratum, number) for stratum in range(STRATA) for number in range(2)]
     assert len({tuple(seen.wanting(4, rng)) for _ in range(50)}) > 10
-    seen.launches += [launch([(10.0, 10.0)] * 9, [1500 if i == 2 else 1000] * 9, i % STRATA) for i in range(8)]
-    assert seen.wanting(1, rng) == [(2, 1)]
-    assert sorted(seen.wanting(5, rng)) == [(0, 2), (1, 2), (2, 1), (2, 2), (3, 2)]
+    seen.launches += [
+        launch([(10.0, 10.0)] * 9, [1500 if i == 2 else 1000] * 9, i % STRATA, number=i // STRATA) for i in range(8)
+    ]
+    assert seen.wanting(1, rng) == [(2, 0)]
+    assert sorted(seen.wanting(5, rng)) == [(0, 2), (1, 2), (2, 0), (2, 2), (3, 2)]
 
 
 def test_launches_of_the_same_seed_are_the_same() -> None:
